@@ -1,0 +1,114 @@
+//! Where plans run. Two real executors: `local` (supervised processes) and, later, `kubernetes` (Jobs).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::{id::LaunchName, plan::{Needs, Plan}};
+
+/// Runs launches. Every call may be repeated: each finds what the first one did.
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// Of the launches that wait, in order of submission, those that may start now, in order.
+    ///
+    /// The executor owns the policy (packing, fairness) and counts what it named here as started until it
+    /// ends, or until [`Executor::release`].
+    fn admit(&self, waiting: &[Waiting]) -> Vec<LaunchName>;
+
+    /// Start a launch that [`Executor::admit`] named. A second call finds the first.
+    async fn launch(&self, name: LaunchName, plan: &Plan) -> Result<(), ExecutorError>;
+
+    /// End a launch: its program gets SIGTERM, after `grace` SIGKILL. Returns at once; unknown names are ended already.
+    async fn end(&self, name: LaunchName, grace: Duration) -> Result<(), ExecutorError>;
+
+    /// What there is of a launch now; `None` = nothing, by a consistent read of where it was launched.
+    async fn observe(&self, name: LaunchName) -> Result<Option<Observation>, ExecutorError>;
+
+    /// Every launch of this instance that there is.
+    async fn list(&self) -> Result<Vec<LaunchName>, ExecutorError>;
+
+    /// Forget a launch whose job is over and archived: frees its room and removes its files.
+    async fn release(&self, name: LaunchName) -> Result<(), ExecutorError>;
+
+    /// Names of launches that changed; taken once, by the reconciler.
+    fn changes(&self) -> Option<mpsc::UnboundedReceiver<LaunchName>>;
+
+    /// Whether `token` is the secret of an attempt: which one.
+    async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError>;
+}
+
+/// A launch that waits for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its name.
+    pub name: LaunchName,
+    /// What it will hold.
+    pub needs: Needs,
+}
+
+/// One attempt of a launch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct AttemptName {
+    /// The launch.
+    pub launch: LaunchName,
+    /// The executor's identifier of the attempt: a pod's uid, or a number. One safe path component.
+    pub uid: String,
+}
+
+/// What an executor sees of a launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Asked for, not running yet, and why.
+    Pending {
+        /// For people.
+        reason: Option<String>,
+    },
+    /// An attempt runs.
+    Running,
+    /// No attempt runs and none will.
+    Ended {
+        /// How the last attempt went as far as the executor can see.
+        end: LaunchEnd,
+    },
+}
+
+/// How a launch ended as seen from outside; what the agent reported says more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaunchEnd {
+    /// The agent ended in order, with this exit code.
+    Exited {
+        /// Exit code of the agent.
+        code: i32,
+    },
+    /// The agent died without a word.
+    AgentLost,
+    /// Attempts can't be started here.
+    CannotStart {
+        /// For people.
+        reason: String,
+    },
+}
+
+/// Why an executor could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutorError {
+    /// The machine or cluster refused or failed; trying again may help.
+    #[error("{doing}")]
+    Unavailable {
+        /// What was tried, as a fragment.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No room is left on the disk.
+    #[error("no space is left in the data directory")]
+    NoSpace,
+    /// It can't ever run here.
+    #[error("{reason}")]
+    Impossible {
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,75 @@
+//! Plans: everything needed to run one job, computed purely from the process and its validated inputs.
+//!
+//! A plan is stored with the job and written to the object store before the launch; it holds no secret.
+
+use rutter_types::{
+    JsonMap,
+    agent::{Arg, FetchPolicy, Limits, OutputWanted, StageItem},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{id::ProcessId, process::EnvEntry};
+
+/// All that an executor and an agent must know to run a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The process.
+    pub process: ProcessId,
+    /// What the program is told as `RUTTER_PROCESS_ID`.
+    pub told_id: String,
+    /// What runs.
+    pub unit: PlannedUnit,
+    /// Environment beyond the usual.
+    pub env: Vec<EnvEntry>,
+    /// Inputs as the program reads them.
+    pub inputs: JsonMap,
+    /// Files to make before the command.
+    pub stage: Vec<StageItem>,
+    /// Program and arguments.
+    pub command: Vec<Arg>,
+    /// Folder of the package.
+    pub package_folder: Option<String>,
+    /// Outputs to collect: those that the caller asked for.
+    pub outputs: Vec<OutputWanted>,
+    /// Resources.
+    pub needs: Needs,
+    /// Limits.
+    pub limits: Limits,
+    /// Further attempts after a failed one.
+    pub retries: u32,
+    /// What references may be fetched.
+    pub fetch: FetchPolicy,
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlannedUnit {
+    /// A command of this machine.
+    Command,
+    /// A container image.
+    Docker {
+        /// Image reference.
+        image: String,
+    },
+}
+
+/// Resources that a job holds while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// Thousandths of a core.
+    pub cpu_milli: u64,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+}
+
+/// What a plan takes from the server's configuration when the package is silent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanDefaults {
+    /// Resources of a job whose package names none.
+    pub needs: Needs,
+    /// Limits of a job whose package names none.
+    pub limits: Limits,
+    /// What references may be fetched.
+    pub fetch: FetchPolicy,
+}

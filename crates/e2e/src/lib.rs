@@ -1,0 +1,1 @@
+//! End-to-end tests: drive the built binary as users, attackers and faults do

@@ -1,0 +1,1 @@
+//! Executor for one machine: supervised child processes, packed by CPU and memory

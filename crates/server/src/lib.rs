@@ -1,0 +1,1 @@
+//! The HTTP side: OGC API - Processes, pages, the agents' listener

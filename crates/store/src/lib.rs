@@ -1,0 +1,1 @@
+//! Job stores: SQLite and memory, held to one conformance suite
