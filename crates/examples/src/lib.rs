@@ -32,9 +32,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     match start(program.program) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line: it becomes the message of the failed job.
-            let line = format!("{error:#}").replace('\n', " ");
-            drop(writeln!(std::io::stderr(), "{line}"));
+            drop(writeln!(std::io::stderr(), "{}", one_line(&error)));
             ExitCode::FAILURE
         }
     }
@@ -85,6 +83,20 @@ fn start(program: Program) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// The error and its causes on one line, which becomes the message of the failed job. Causes that the text already names are
+/// not said twice.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line.replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::ellipsoid::Ellipsoid;
 
 /// A coordinate reference system that can be computed with.
 #[derive(Debug)]
-pub struct Crs {
+pub(super) struct Crs {
     name: String,
     degrees: Option<f64>,
     model: Proj,
@@ -52,7 +52,7 @@ pub enum CrsError {
 
 impl Crs {
     /// Prepares the system of a definition.
-    pub fn new(definition: Definition) -> Result<Self, CrsError> {
+    pub(super) fn new(definition: Definition) -> Result<Self, CrsError> {
         let Definition { name, proj, degrees } = definition;
         let parse = |parameters: &str| {
             Proj::from_proj_string(parameters).map_err(|source| CrsError::Unsupported {
@@ -72,22 +72,27 @@ impl Crs {
     }
 
     /// What users call it.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether the coordinates are longitude and latitude.
-    pub fn is_geographic(&self) -> bool {
+    pub(super) fn is_geographic(&self) -> bool {
         self.degrees.is_some()
     }
 
+    /// Degrees per unit of the coordinates; 1 if they are no angles.
+    pub(super) fn degrees_per_unit(&self) -> f64 {
+        self.degrees.unwrap_or(1.0)
+    }
+
     /// The ellipsoid that areas are computed on.
-    pub fn ellipsoid(&self) -> &Ellipsoid {
+    pub(super) fn ellipsoid(&self) -> &Ellipsoid {
         &self.ellipsoid
     }
 
     /// Longitude and latitude in degrees (WGS 84) of model coordinates.
-    pub fn to_lonlat(&self, point: [f64; 2]) -> Result<[f64; 2], CrsError> {
+    pub(super) fn to_lonlat(&self, point: [f64; 2]) -> Result<[f64; 2], CrsError> {
         if let Some(degrees) = self.degrees {
             // Outermost cell edges may lie half a cell beyond a pole.
             let [lon, lat] = self.convert(&self.wgs84, [point[0] * degrees, point[1] * degrees].map(f64::to_radians), point)?;
@@ -99,7 +104,7 @@ impl Crs {
     }
 
     /// Model coordinates of longitude and latitude in degrees (WGS 84).
-    pub fn from_lonlat(&self, lonlat: [f64; 2]) -> Result<[f64; 2], CrsError> {
+    pub(super) fn from_lonlat(&self, lonlat: [f64; 2]) -> Result<[f64; 2], CrsError> {
         let [lon, lat] = lonlat.map(f64::to_radians);
         let found = transform_vertex_2d(&self.wgs84, &self.model, (lon, lat));
         let (x, y) = found.map_err(|source| self.outside(lonlat, source))?;
@@ -110,7 +115,7 @@ impl Crs {
     }
 
     /// The model's own longitude and latitude in radians, on its own ellipsoid.
-    pub fn to_own_lonlat(&self, point: [f64; 2]) -> Result<[f64; 2], CrsError> {
+    pub(super) fn to_own_lonlat(&self, point: [f64; 2]) -> Result<[f64; 2], CrsError> {
         match self.degrees {
             Some(degrees) => Ok([point[0] * degrees, point[1] * degrees].map(f64::to_radians)),
             None => self.convert(&self.own, point, point),

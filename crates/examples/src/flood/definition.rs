@@ -6,7 +6,7 @@ use super::geokeys::{GeoTags, key};
 
 /// A coordinate reference system in PROJ's parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Definition {
+pub(super) struct Definition {
     /// What users call it: `EPSG:32616`, or the citation in the file.
     pub name: String,
     /// PROJ's parameters.
@@ -51,7 +51,7 @@ const REMEDY: &str = "warp it to a common one first (gdalwarp -t_srs EPSG:4326 i
 const USER_DEFINED: u16 = 32767;
 
 /// The definition that the keys of a file give.
-pub fn from_keys(tags: &GeoTags) -> Result<Definition, DefinitionError> {
+pub(super) fn from_keys(tags: &GeoTags) -> Result<Definition, DefinitionError> {
     let projected = tags.short(key::PROJECTED_TYPE).is_some() || tags.short(key::METHOD).is_some();
     let geographic = tags.short(key::GEOGRAPHIC_TYPE).is_some();
     match tags.short(key::MODEL_TYPE) {
@@ -66,7 +66,7 @@ pub fn from_keys(tags: &GeoTags) -> Result<Definition, DefinitionError> {
 
 fn geographic_system(tags: &GeoTags) -> Result<Definition, DefinitionError> {
     let degrees = Some(degrees_per_unit(tags)?);
-    let code = tags.short(key::GEOGRAPHIC_TYPE).filter(|code| !matches!(code, 0 | USER_DEFINED));
+    let code = tags.short(key::GEOGRAPHIC_TYPE).filter(|code| !matches!(*code, 0 | USER_DEFINED));
     let name = code.map_or_else(|| citation(tags), |code| format!("EPSG:{code}"));
     Ok(Definition { name, proj: format!("+proj=longlat {} +no_defs", datum(tags)?), degrees })
 }
@@ -105,7 +105,7 @@ fn without_grid(word: &str) -> &str {
 
 /// Datum, ellipsoid and prime meridian.
 fn datum(tags: &GeoTags) -> Result<String, DefinitionError> {
-    if let Some(code) = tags.short(key::GEOGRAPHIC_TYPE).filter(|code| !matches!(code, 0 | USER_DEFINED)) {
+    if let Some(code) = tags.short(key::GEOGRAPHIC_TYPE).filter(|code| !matches!(*code, 0 | USER_DEFINED)) {
         let proj = registered(code)?;
         let words = proj.split_whitespace().filter(|word| !word.starts_with("+proj=") && *word != "+no_defs");
         return Ok(words.collect::<Vec<_>>().join(" "));
@@ -231,7 +231,7 @@ fn projection(tags: &GeoTags) -> Result<String, DefinitionError> {
 }
 
 /// Metres per unit of the heights: metres unless the keys say feet.
-pub fn metres_per_height(tags: &GeoTags) -> Result<f64, DefinitionError> {
+pub(super) fn metres_per_height(tags: &GeoTags) -> Result<f64, DefinitionError> {
     const US_FOOT: f64 = 1200.0 / 3937.0;
     match (tags.short(key::VERTICAL_UNITS), tags.short(key::VERTICAL_TYPE)) {
         (Some(9001 | 0), _) => Ok(1.0),

@@ -3,7 +3,7 @@
 
 /// An ellipsoid of revolution.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ellipsoid {
+pub(super) struct Ellipsoid {
     /// Semi-major axis in metres.
     a: f64,
     /// First eccentricity.
@@ -12,20 +12,20 @@ pub struct Ellipsoid {
 
 impl Ellipsoid {
     /// WGS 84.
-    pub const WGS84: Self = Self { a: 6_378_137.0, e: 0.081_819_190_842_621_49 };
+    pub(super) const WGS84: Self = Self { a: 6_378_137.0, e: 0.081_819_190_842_621_49 };
 
     /// From the two half axes in metres.
-    pub fn from_axes(a: f64, b: f64) -> Self {
+    pub(super) fn from_axes(a: f64, b: f64) -> Self {
         Self { a, e: ((a * a - b * b).max(0.0)).sqrt() / a }
     }
 
     /// Area in m² between the equator and a latitude (radians), per radian of longitude.
-    pub fn area_from_equator(&self, latitude: f64) -> f64 {
+    pub(super) fn area_from_equator(&self, latitude: f64) -> f64 {
         self.a * self.a * 0.5 * self.q(latitude)
     }
 
     /// A point on the authalic sphere, whose radius is such that areas are those of the ellipsoid; metres.
-    pub fn on_authalic_sphere(&self, [longitude, latitude]: [f64; 2]) -> [f64; 3] {
+    pub(super) fn on_authalic_sphere(&self, [longitude, latitude]: [f64; 2]) -> [f64; 3] {
         let q_pole = self.q(std::f64::consts::FRAC_PI_2);
         let radius = self.a * (q_pole / 2.0).sqrt();
         let sin = (self.q(latitude) / q_pole).clamp(-1.0, 1.0);

@@ -2,7 +2,7 @@
 
 /// The georeferencing tags of a file, as they stand in it: read to find the grid's place, and copied into the output.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct GeoTags {
+pub(super) struct GeoTags {
     /// ModelPixelScaleTag (33550).
     pub pixel_scale: Vec<f64>,
     /// ModelTiepointTag (33922).
@@ -54,29 +54,29 @@ const ASCII_TAG: u16 = 34737;
 
 impl GeoTags {
     /// The value of a key that is a code.
-    pub fn short(&self, key: u16) -> Option<u16> {
+    pub(super) fn short(&self, key: u16) -> Option<u16> {
         self.entry(key).and_then(|[_, location, _, value]| (location == 0).then_some(value))
     }
 
     /// The values of a key that are numbers.
-    pub fn numbers(&self, key: u16) -> Option<&[f64]> {
+    pub(super) fn numbers(&self, key: u16) -> Option<&[f64]> {
         let [_, location, count, offset] = self.entry(key)?;
         let range = usize::from(offset)..usize::from(offset) + usize::from(count);
         if location == DOUBLES_TAG { self.doubles.get(range) } else { None }
     }
 
     /// The value of a key that is one number.
-    pub fn number(&self, key: u16) -> Option<f64> {
+    pub(super) fn number(&self, key: u16) -> Option<f64> {
         self.numbers(key)?.first().copied()
     }
 
     /// The first of several keys that is there as a number.
-    pub fn first_number(&self, keys: &[u16]) -> Option<f64> {
+    pub(super) fn first_number(&self, keys: &[u16]) -> Option<f64> {
         keys.iter().find_map(|key| self.number(*key))
     }
 
     /// The value of a key that is text.
-    pub fn text(&self, key: u16) -> Option<&str> {
+    pub(super) fn text(&self, key: u16) -> Option<&str> {
         let [_, location, count, offset] = self.entry(key)?;
         let range = usize::from(offset)..(usize::from(offset) + usize::from(count)).min(self.ascii.len());
         if location == ASCII_TAG { self.ascii.get(range).map(|text| text.trim_end_matches(['|', '\0'])) } else { None }
