@@ -225,6 +225,16 @@ impl Job {
         Ok(self.changed(now))
     }
 
+    /// Attempts before this one that never reported are over: another one has begun.
+    pub fn earlier_attempts_lost(mut self, uid: &str, exception: Problem, now: Timestamp) -> Self {
+        let open = self.attempts.iter_mut().filter(|attempt| attempt.finished.is_none() && attempt.uid != uid);
+        for attempt in open {
+            attempt.finished = Some(now);
+            attempt.exception = Some(Box::new(exception.clone()));
+        }
+        self
+    }
+
     /// The program told how far it is. Progress never goes back.
     pub fn progressed(
         mut self,

@@ -1,0 +1,424 @@
+//! What agents ask: their order, what they staged, progress, log, outputs, and the report that ends an attempt.
+//!
+//! Publishing is here: outputs verified and durable, then one compare-and-set, then `final.json`, then the verdict. So an
+//! agent that ended in order, and a Job that is complete, mean durable results (invariant 3).
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use indexmap::IndexMap;
+use rutter_types::{
+    Problem,
+    agent::{
+        LogAnswer, OrderAnswer, Outcome, OutputFile, Phase, Progress, Report, Staged, StagedAnswer, Uploaded,
+        Verdict, WorkOrder, exit,
+    },
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    engine::Parts,
+    executor::{AttemptName, ExecutorError},
+    failure,
+    id::OutputId,
+    job::{Job, Place, State, StoredValue},
+    logs::LogError,
+    plan::Plan,
+    process::{self, Output},
+    reconcile::Signal,
+    results::{ByteStream, ObjectError, hex},
+    store::StoreError,
+    transition::Changed,
+    validate,
+};
+
+/// Values of outputs up to this size are checked against their schema.
+const CHECKED_SIZE: u64 = 32 * 1024 * 1024;
+/// Lines of the log that an exception repeats.
+const TAIL_LINES: usize = 20;
+
+/// Answers agents.
+#[derive(Clone, Debug)]
+pub struct Agents(pub(crate) Arc<Parts>);
+
+/// Why an agent is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Its attempt is over: stop the program, exit 0.
+    #[error("this attempt is over")]
+    Over,
+    /// No attempt has this token.
+    #[error("no attempt has this token")]
+    NoSuchAttempt,
+    /// More bytes than the order allows.
+    #[error("more than {limit} bytes")]
+    TooLarge {
+        /// Most bytes allowed.
+        limit: u64,
+    },
+    /// The disk is full.
+    #[error("no space is left")]
+    NoSpace,
+    /// The call makes no sense.
+    #[error("{reason}")]
+    Invalid {
+        /// Why.
+        reason: String,
+    },
+    /// Try again.
+    #[error("not possible now")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Agents {
+    /// Whose token this is.
+    pub async fn identify(&self, token: &str) -> Result<Option<AttemptName>, AgentError> {
+        Ok(self.0.executor.identify(token).await?)
+    }
+
+    /// The order of an attempt. The same answer however often it is asked.
+    pub async fn order(&self, attempt: &AttemptName) -> Result<OrderAnswer, AgentError> {
+        let Ok(job) = self.active(attempt).await else { return Ok(OrderAnswer::Over) };
+        let plan = self.plan(&job).await?;
+        let now = self.0.clock.now();
+        let staging = (!plan.stage.is_empty()).then(|| "inputs are fetched".to_owned());
+        let started = self
+            .0
+            .change(job.id, |job| {
+                let job = job.earlier_attempts_lost(&attempt.uid, failure::agent_lost(), now);
+                let mut job = job.attempt_started(&attempt.uid, now)?;
+                job.message.clone_from(&staging);
+                Ok(job)
+            })
+            .await?;
+        match started {
+            Changed::Done(job) => Ok(OrderAnswer::Run(Box::new(work_order(&job, plan)))),
+            Changed::Refused(_) | Changed::Missing => Ok(OrderAnswer::Over),
+        }
+    }
+
+    /// Whether values that were given by reference satisfy the process description.
+    pub async fn staged(&self, attempt: &AttemptName, staged: Staged) -> Result<StagedAnswer, AgentError> {
+        let job = self.active(attempt).await?;
+        let plan = self.plan(&job).await?;
+        let Some(process) = self.0.registry.snapshot().get(plan.process.as_str()).cloned() else {
+            return Ok(StagedAnswer::Go);
+        };
+        let mut faults = Vec::new();
+        for item in &staged.items {
+            let Some(wanted) = plan.stage.get(item.stage) else {
+                return Err(AgentError::Invalid { reason: format!("the order has no stage {}", item.stage) });
+            };
+            let input = wanted.input.parse().map_err(|_| AgentError::Invalid { reason: "no input id".into() })?;
+            faults.extend(validate::staged(&process, &input, wanted.index, item));
+        }
+        Ok(if faults.is_empty() { StagedAnswer::Go } else { StagedAnswer::Refused { faults } })
+    }
+
+    /// Signs of life.
+    pub async fn progress(&self, attempt: &AttemptName, progress: Progress) -> Result<(), AgentError> {
+        let job = self.active(attempt).await?;
+        let now = self.0.clock.now();
+        let message = progress.message.or_else(|| match progress.phase {
+            Phase::Staging => Some("inputs are fetched".into()),
+            Phase::Uploading => Some("outputs are stored".into()),
+            Phase::Running => None,
+        });
+        if progress.percent.is_none_or(|percent| Some(percent) <= job.progress) && message == job.message {
+            return Ok(());
+        }
+        self.0.change(job.id, |job| job.progressed(progress.percent, message.clone(), now)).await?;
+        Ok(())
+    }
+
+    /// Bytes of an attempt's log.
+    pub async fn log(&self, attempt: &AttemptName, offset: u64, bytes: Bytes) -> Result<LogAnswer, AgentError> {
+        self.active(attempt).await?;
+        let offset = self.0.logs.append(attempt, offset, &bytes).await?;
+        self.0.changes.tell(attempt.launch.job);
+        Ok(LogAnswer { offset })
+    }
+
+    /// An output too large for the report.
+    pub async fn upload(
+        &self,
+        attempt: &AttemptName,
+        output: &str,
+        index: usize,
+        body: ByteStream,
+    ) -> Result<Uploaded, AgentError> {
+        let job = self.active(attempt).await?;
+        let plan = self.plan(&job).await?;
+        if !plan.outputs.iter().any(|wanted| wanted.id == output) {
+            return Err(AgentError::Invalid { reason: format!("the order wants no output {output:?}") });
+        }
+        let key = output_key(attempt, output, index);
+        let written = self.0.objects.put_stream(&key, body, plan.limits.output_bytes).await?;
+        Ok(Uploaded { size: written.size, sha256: written.sha256 })
+    }
+
+    /// A result of another job that the order names; the caller's rights were checked at submission.
+    pub async fn result(
+        &self,
+        attempt: &AttemptName,
+        job: &str,
+        output: &str,
+        index: usize,
+    ) -> Result<(StoredValue, ByteStream), AgentError> {
+        let asking = self.active(attempt).await?;
+        let plan = self.plan(&asking).await?;
+        let named = plan.stage.iter().any(|item| {
+            matches!(&item.source, rutter_types::agent::Source::Result { job: j, output: o, index: i }
+                if j == job && o == output && *i == index)
+        });
+        let missing = || AgentError::Invalid { reason: "that result is not there any more".into() };
+        let id = job.parse().map_err(|_| missing())?;
+        let source = self.0.store.get(id).await?.filter(|_| named).ok_or_else(missing)?;
+        let State::Successful { results, .. } = source.state else { return Err(missing()) };
+        let value = results.get(output).and_then(|values| values.get(index)).cloned().ok_or_else(missing)?;
+        let body = self.0.objects.open_value(&value, None).await?;
+        Ok((value, body))
+    }
+
+    /// How an attempt ended. The same answer however often it is told.
+    pub async fn report(&self, attempt: &AttemptName, report: Report) -> Result<Verdict, AgentError> {
+        let job = match self.active(attempt).await {
+            Ok(job) => job,
+            Err(AgentError::Over) if self.published(attempt).await? => return Ok(Verdict::Done),
+            Err(error) => return Err(error),
+        };
+        let plan = self.plan(&job).await?;
+        let tail = self.0.logs.tail(&job, TAIL_LINES).await?;
+        match failure::exception_of(&report.outcome, &plan.limits, tail) {
+            Some(exception) => self.fail(attempt, &plan, report, exception).await,
+            None => match self.verify(attempt, &plan, &report.outputs).await? {
+                Ok(results) => self.publish(attempt, report, results).await,
+                Err(exception) => self.fail(attempt, &plan, report, exception).await,
+            },
+        }
+    }
+
+    async fn publish(
+        &self,
+        attempt: &AttemptName,
+        report: Report,
+        results: IndexMap<OutputId, Vec<StoredValue>>,
+    ) -> Result<Verdict, AgentError> {
+        let now = self.0.clock.now();
+        let id = attempt.launch.job;
+        let changed = self
+            .0
+            .change(id, |job| job.succeeded(&attempt.uid, report.usage.clone(), results.clone(), now))
+            .await?;
+        self.0.signal(Signal::Look(id));
+        match changed {
+            Changed::Done(job) => {
+                self.0.write_final(&job).await?;
+                Ok(Verdict::Done)
+            }
+            Changed::Refused(_) | Changed::Missing => Err(AgentError::Over),
+        }
+    }
+
+    /// An attempt failed: for good when none remains or another would fail alike, else the launch decides.
+    async fn fail(
+        &self,
+        attempt: &AttemptName,
+        plan: &Plan,
+        report: Report,
+        exception: Problem,
+    ) -> Result<Verdict, AgentError> {
+        let now = self.0.clock.now();
+        let usage = Some(report.usage.clone());
+        let exit = exit_code(&report.outcome);
+        let hopeless = matches!(report.outcome, Outcome::BadInput { .. });
+        let changed = self
+            .0
+            .change(attempt.launch.job, |job| {
+                let made = job.attempts.iter().filter(|it| it.launch == attempt.launch.launch).count();
+                let last = hopeless || made > plan.retries as usize;
+                let job = job.attempt_failed(&attempt.uid, usage.clone(), exception.clone(), now)?;
+                if last { job.failed(exception.clone(), now) } else { Ok(job) }
+            })
+            .await?;
+        self.0.signal(Signal::Look(attempt.launch.job));
+        match changed {
+            Changed::Done(job) if job.status().is_terminal() => {
+                self.0.write_final(&job).await?;
+                Ok(Verdict::Fail { exit })
+            }
+            Changed::Done(_) => Ok(Verdict::Retry { exit }),
+            Changed::Refused(_) | Changed::Missing => Err(AgentError::Over),
+        }
+    }
+
+    /// Outputs as they will be published, or why they can't be.
+    async fn verify(
+        &self,
+        attempt: &AttemptName,
+        plan: &Plan,
+        files: &[OutputFile],
+    ) -> Result<Result<IndexMap<OutputId, Vec<StoredValue>>, Problem>, AgentError> {
+        let processes = self.0.registry.snapshot();
+        let process = processes.get(plan.process.as_str());
+        let mut results = IndexMap::new();
+        for wanted in &plan.outputs {
+            let id: OutputId =
+                wanted.id.parse().map_err(|_| AgentError::Invalid { reason: "no output id".into() })?;
+            let described = process.and_then(|process| process.outputs.get(&id));
+            let mut values = Vec::new();
+            for file in files.iter().filter(|file| file.output == wanted.id) {
+                let value = self.stored_value(attempt, described, file).await?;
+                if let Some(exception) = self.check(described, &wanted.id, &value).await? {
+                    return Ok(Err(exception));
+                }
+                values.push(value);
+            }
+            if values.is_empty() && wanted.required {
+                let outcome = Outcome::OutputMissing { outputs: vec![wanted.id.clone()] };
+                return Ok(failure::exception_of(&outcome, &plan.limits, Vec::new())
+                    .map_or_else(|| Ok(IndexMap::new()), Err));
+            }
+            if !values.is_empty() {
+                results.insert(id, values);
+            }
+        }
+        Ok(Ok(results))
+    }
+
+    /// The record of one value: its bytes are there, whole.
+    async fn stored_value(
+        &self,
+        attempt: &AttemptName,
+        described: Option<&Output>,
+        file: &OutputFile,
+    ) -> Result<StoredValue, AgentError> {
+        let place = match &file.inline {
+            Some(text) => {
+                let bytes = STANDARD
+                    .decode(text)
+                    .map_err(|_| AgentError::Invalid { reason: "an inline output is no base64".into() })?;
+                if bytes.len() as u64 != file.size || hex(&Sha256::digest(&bytes)) != file.sha256 {
+                    return Err(AgentError::Invalid { reason: "an inline output has another digest".into() });
+                }
+                Place::Inline(text.clone())
+            }
+            None => {
+                let key = output_key(attempt, &file.output, file.index);
+                let there = self.0.objects.list(&key).await?;
+                if !there.iter().any(|(found, size)| *found == key && *size == file.size) {
+                    return Err(AgentError::Invalid {
+                        reason: format!("output {:?} was not uploaded", file.output),
+                    });
+                }
+                Place::Object(key)
+            }
+        };
+        Ok(StoredValue {
+            media_type: process::media_type_of(described, file.media_type.as_deref()),
+            name: file.name.clone(),
+            size: file.size,
+            sha256: file.sha256.clone(),
+            place,
+        })
+    }
+
+    async fn check(
+        &self,
+        described: Option<&Output>,
+        id: &str,
+        value: &StoredValue,
+    ) -> Result<Option<Problem>, AgentError> {
+        let Some(described) = described.filter(|_| value.size <= CHECKED_SIZE) else { return Ok(None) };
+        if !process::is_checked(described) {
+            return Ok(None);
+        }
+        let bytes = self.0.objects.read_value(value, CHECKED_SIZE).await?;
+        let faults = process::output_faults(described, id, &bytes);
+        Ok((!faults.is_empty()).then(|| failure::invalid_output(id, faults)))
+    }
+
+    /// The job of an attempt, while it may still change.
+    async fn active(&self, attempt: &AttemptName) -> Result<Job, AgentError> {
+        let job = self.0.store.get(attempt.launch.job).await?.ok_or(AgentError::Over)?;
+        let over = job.status().is_terminal() || job.launches != attempt.launch.launch;
+        if over { Err(AgentError::Over) } else { Ok(job) }
+    }
+
+    /// Whether this very attempt was published.
+    async fn published(&self, attempt: &AttemptName) -> Result<bool, AgentError> {
+        let Some(job) = self.0.store.get(attempt.launch.job).await? else { return Ok(false) };
+        let last = job.attempts.last().is_some_and(|last| last.uid == attempt.uid);
+        Ok(last && matches!(job.state, State::Successful { .. }))
+    }
+
+    async fn plan(&self, job: &Job) -> Result<Plan, AgentError> {
+        self.0.store.plan(job.id).await?.ok_or(AgentError::Over)
+    }
+}
+
+fn work_order(job: &Job, plan: Plan) -> WorkOrder {
+    WorkOrder {
+        job: job.id.to_string(),
+        process: plan.told_id,
+        inputs: plan.inputs,
+        stage: plan.stage,
+        command: plan.command,
+        package_folder: plan.package_folder,
+        outputs: plan.outputs,
+        limits: plan.limits,
+        fetch: plan.fetch,
+    }
+}
+
+fn output_key(attempt: &AttemptName, output: &str, index: usize) -> String {
+    let AttemptName { launch, uid } = attempt;
+    format!("jobs/{}/attempts/{}-{uid}/outputs/{output}/{index}", launch.job, launch.launch)
+}
+
+/// What the agent exits with; its own codes are kept from programs.
+fn exit_code(outcome: &Outcome) -> i32 {
+    match outcome {
+        Outcome::BadInput { .. } => exit::BAD_INPUT,
+        Outcome::StagingFailed { .. } => exit::STAGING_FAILED,
+        Outcome::AgentFault { .. } => exit::AGENT_FAULT,
+        Outcome::Exited { code } if (1..exit::BAD_INPUT).contains(code) => *code,
+        _ => 1,
+    }
+}
+
+impl From<StoreError> for AgentError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::NoSpace,
+            other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}
+
+impl From<ExecutorError> for AgentError {
+    fn from(error: ExecutorError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<ObjectError> for AgentError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::NoSpace => Self::NoSpace,
+            ObjectError::TooLarge { limit } => Self::TooLarge { limit },
+            ObjectError::Source(source) => Self::Unavailable(source),
+            other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}
+
+impl From<LogError> for AgentError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::NoSpace => Self::NoSpace,
+            other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What is kept of jobs beside the database, so that the database can be lost (protocols, section 2).
+//!
+//! `jobs/<id>/order.json` is written before a launch, `jobs/<id>/final.json` when the job is over. From these, and from
+//! what the executor still has, everything comes back but jobs that were only queued.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::{EngineError, Parts},
+    id::{InstanceId, JobId},
+    job::Job,
+    plan::Plan,
+    results::{ObjectError, Objects},
+    store::{JobStore, StoreError},
+};
+
+/// Version of the documents below.
+const VERSION: u32 = 1;
+const INSTANCE: &str = "instance.json";
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    version: u32,
+    job: Job,
+    plan: Plan,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Final {
+    version: u32,
+    job: Job,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Instance {
+    version: u32,
+    id: InstanceId,
+}
+
+/// Why an installation could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database belongs to another installation than the objects.
+    #[error("the store belongs to installation {store}, the objects to {objects}: one of them was put here by mistake")]
+    OtherInstance {
+        /// Installation of the store.
+        store: InstanceId,
+        /// Installation of the objects.
+        objects: InstanceId,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The object store failed.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+}
+
+/// Open an installation: make it when both store and objects are new, rebuild the store when only it was lost.
+pub async fn open(store: &dyn JobStore, objects: &Objects) -> Result<InstanceId, OpenError> {
+    let known: Option<Instance> = objects.get_json(INSTANCE).await?;
+    match (store.instance().await?, known) {
+        (Some(stored), Some(known)) if stored == known.id => Ok(stored),
+        (Some(store), Some(known)) => Err(OpenError::OtherInstance { store, objects: known.id }),
+        (Some(id), None) => {
+            objects.put_json(INSTANCE, &Instance { version: VERSION, id }).await?;
+            Ok(id)
+        }
+        (None, Some(known)) => {
+            let jobs = rebuild(store, objects).await?;
+            store.set_instance(known.id).await?;
+            tracing::warn!(jobs, "the database was lost: jobs were rebuilt from the stored objects");
+            Ok(known.id)
+        }
+        (None, None) => {
+            let id = InstanceId::generate();
+            objects.put_json(INSTANCE, &Instance { version: VERSION, id }).await?;
+            store.set_instance(id).await?;
+            Ok(id)
+        }
+    }
+}
+
+/// Put every job back whose documents are there; a single unreadable one is said and left out.
+async fn rebuild(store: &dyn JobStore, objects: &Objects) -> Result<usize, OpenError> {
+    let mut restored = 0;
+    for folder in objects.folders("jobs").await? {
+        let Ok(id) = folder.parse::<JobId>() else { continue };
+        match read(objects, id).await {
+            Ok(Some((job, plan))) => restored += usize::from(store.restore(&job, plan.as_ref()).await?),
+            Ok(None) => {}
+            Err(ObjectError::Document { key, source }) => {
+                tracing::error!(job.id = %id, key, %source, "a stored job can't be read and is left out");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(restored)
+}
+
+async fn read(objects: &Objects, id: JobId) -> Result<Option<(Job, Option<Plan>)>, ObjectError> {
+    if let Some(last) = objects.get_json::<Final>(&final_key(id)).await? {
+        return Ok(Some((last.job, None)));
+    }
+    let order = objects.get_json::<Order>(&order_key(id)).await?;
+    Ok(order.map(|order| (order.job, Some(order.plan))))
+}
+
+impl Parts {
+    /// Write what a launch needs; before the launch.
+    pub(crate) async fn write_order(&self, job: &Job, plan: &Plan) -> Result<(), ObjectError> {
+        let order = Order { version: VERSION, job: job.clone(), plan: plan.clone() };
+        self.objects.put_json(&order_key(job.id), &order).await
+    }
+
+    /// Write the whole record of a job that is over.
+    pub(crate) async fn write_final(&self, job: &Job) -> Result<(), ObjectError> {
+        let mut job = job.clone();
+        job.archived = true;
+        self.objects.put_json(&final_key(job.id), &Final { version: VERSION, job }).await
+    }
+
+    /// Remove a job that is over with all that was stored for it. `false` = it is not over, or not there.
+    pub(crate) async fn remove(&self, id: JobId) -> Result<bool, EngineError> {
+        let Some(job) = self.store.get(id).await? else { return Ok(false) };
+        if !self.store.remove(id, self.clock.now()).await? {
+            return Ok(false);
+        }
+        if let Some(name) = job.launch_name()
+            && let Err(error) = self.executor.release(name).await
+        {
+            tracing::warn!(job.id = %id, %error, "could not release a removed job's launch");
+        }
+        self.logs.remove_spool(id).await?;
+        self.objects.remove_all(&format!("jobs/{id}")).await?;
+        self.changes.tell(id);
+        Ok(true)
+    }
+}
+
+fn order_key(id: JobId) -> String {
+    format!("jobs/{id}/order.json")
+}
+
+fn final_key(id: JobId) -> String {
+    format!("jobs/{id}/final.json")
+}

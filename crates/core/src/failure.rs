@@ -1,0 +1,158 @@
+//! What a failed attempt is called: one exception type per cause, so that a caller can tell them apart.
+
+use rutter_types::{Fault, JsonMap, Problem, agent::{Limits, Outcome}, exception};
+use serde_json::{Value, json};
+
+/// The exception of an attempt that ended so; `tail` = the last lines of its log. `None` = it ended well.
+pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>) -> Option<Problem> {
+    let problem = match outcome {
+        Outcome::Exited { code: 0 } => return None,
+        Outcome::Exited { code } => {
+            failure("exit-code", "The program failed", format!("the program ended with exit code {code}"))
+                .with("exitCode", json!(code))
+        }
+        Outcome::Signalled { signal } => {
+            failure("signal", "The program was killed", format!("the program was ended by signal {signal}"))
+                .with("signal", json!(signal))
+        }
+        Outcome::TimeLimit => failure(
+            "time-limit",
+            "Time limit",
+            format!("the program ran longer than {} s (`jobTimeout`)", limits.command_seconds),
+        )
+        .with("limitSeconds", json!(limits.command_seconds)),
+        Outcome::OutOfMemory { peak_bytes } => out_of_memory(*peak_bytes, limits),
+        Outcome::ScratchLimit => failure(
+            "scratch-limit",
+            "Scratch space",
+            "the program's files took more space than `storageTempMin` gives".into(),
+        ),
+        Outcome::OutputLimit { output } => failure(
+            "output-limit",
+            "Output too large",
+            format!(
+                "with output `{output}` the outputs take more than {} bytes (`storageOutputsMin`)",
+                limits.output_bytes
+            ),
+        )
+        .with("output", json!(output)),
+        Outcome::OutputMissing { outputs } => failure(
+            "output-missing",
+            "Missing output",
+            format!("the program ended well but wrote no output {}", quoted(outputs)),
+        )
+        .with("outputs", json!(outputs)),
+        Outcome::OutputUnusable { output, reason } => {
+            failure("output-unusable", "Unusable output", format!("output `{output}` {reason}"))
+                .with("output", json!(output))
+        }
+        Outcome::CannotStart { reason } => {
+            failure("cannot-start", "The program did not start", reason.clone())
+        }
+        Outcome::StagingFailed { faults } => staging_failed(faults),
+        Outcome::BadInput { faults } => invalid_inputs(faults.clone()),
+        Outcome::AgentFault { reason } => {
+            failure("agent-fault", "The supervisor failed", reason.clone())
+        }
+    };
+    Some(if tail.is_empty() { problem } else { problem.with("logTail", json!(tail)) })
+}
+
+/// Inputs that break the process description: the same whether found in the request or after staging.
+pub(crate) fn invalid_inputs(faults: Vec<Fault>) -> Problem {
+    let detail = match faults.as_slice() {
+        [one] => format!("{}: {}", one.pointer, one.detail),
+        many => format!("{} faults, see `errors`", many.len()),
+    };
+    Problem {
+        kind: exception::INVALID_PARAMETER.into(),
+        title: Some("Invalid inputs".into()),
+        status: Some(400),
+        detail: Some(detail),
+        instance: None,
+        errors: faults,
+        more: JsonMap::new(),
+    }
+}
+
+/// The agent died: its command died with it, and nobody knows how far it was.
+pub(crate) fn agent_lost() -> Problem {
+    failure(
+        "agent-lost",
+        "The supervisor was lost",
+        "the supervisor of the program was killed, and the program with it".into(),
+    )
+}
+
+/// The launch ended and nothing tells why.
+pub(crate) fn cannot_start(reason: &str) -> Problem {
+    failure("cannot-start", "The program did not start", reason.into())
+}
+
+/// An output breaks its schema.
+pub(crate) fn invalid_output(output: &str, faults: Vec<Fault>) -> Problem {
+    let first = faults.first().map_or(String::new(), |fault| format!(": {}", fault.detail));
+    let mut problem =
+        failure("output-invalid", "Invalid output", format!("output `{output}` breaks its schema{first}"))
+            .with("output", json!(output));
+    problem.errors = faults;
+    problem
+}
+
+fn staging_failed(faults: &[Fault]) -> Problem {
+    let detail = match faults {
+        [one] => format!("{}: {}", one.pointer, one.detail),
+        many => format!("{} references could not be fetched, see `errors`", many.len()),
+    };
+    let mut problem = failure("staging-failed", "A reference could not be fetched", detail);
+    problem.status = Some(400);
+    problem.errors = faults.to_vec();
+    problem
+}
+
+fn out_of_memory(peak: u64, limits: &Limits) -> Problem {
+    let limit = limits.memory_bytes.map_or(String::new(), |limit| {
+        format!("; `memoryMax` allows {}", gigabytes(limit))
+    });
+    failure(
+        "out-of-memory",
+        "Out of memory",
+        format!("the program was ended when it had {}{limit}", gigabytes(peak)),
+    )
+    .with("peakBytes", json!(peak))
+    .with("limitBytes", json!(limits.memory_bytes))
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{}.{:03} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 1_000_000)
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn failure(kind: &str, title: &str, detail: String) -> Problem {
+    Problem {
+        kind: format!("{}{kind}", exception::RUTTER),
+        title: Some(title.into()),
+        status: Some(500),
+        detail: Some(detail),
+        instance: None,
+        errors: Vec::new(),
+        more: JsonMap::new(),
+    }
+}
+
+trait With {
+    fn with(self, member: &str, value: Value) -> Self;
+}
+
+impl With for Problem {
+    /// Absent values stay absent: no member is ever null.
+    fn with(mut self, member: &str, value: Value) -> Self {
+        if !value.is_null() {
+            self.more.insert(member.into(), value);
+        }
+        self
+    }
+}
