@@ -90,6 +90,16 @@ impl Process {
     pub fn allows(&self, control: JobControl) -> bool {
         self.description.summary.job_control_options.contains(&control)
     }
+
+    /// The first unit of a kind: what an executor of that kind runs.
+    pub fn unit_for(&self, kind: UnitKind) -> Option<&ExecutionUnit> {
+        self.units.iter().find(|unit| unit.kind() == kind)
+    }
+
+    /// Whether an executor of a kind can run it.
+    pub fn runnable(&self, kind: UnitKind) -> bool {
+        self.unit_for(kind).is_some()
+    }
 }
 
 /// A complete execute request that works.
@@ -142,7 +152,32 @@ pub struct DockerUnit {
     pub kubernetes: Option<Value>,
 }
 
+/// What a unit needs to run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnitKind {
+    /// A machine that starts commands.
+    Command,
+    /// A container engine or a cluster.
+    Docker,
+}
+
 impl ExecutionUnit {
+    /// What it needs to run on.
+    pub fn kind(&self) -> UnitKind {
+        match self {
+            Self::Command(_) => UnitKind::Command,
+            Self::Docker(_) => UnitKind::Docker,
+        }
+    }
+
+    /// Program and arguments.
+    pub fn command(&self) -> &[CommandItem] {
+        match self {
+            Self::Command(unit) => &unit.command,
+            Self::Docker(unit) => &unit.command,
+        }
+    }
+
     /// Its resources and limits.
     pub fn config(&self) -> &Config {
         match self {
@@ -174,6 +209,9 @@ pub enum TemplatePart {
     Value(InputId),
     /// `$(inputs.x.path)` and its likes.
     File(InputId, FileField),
+    /// All values of an array as one text, with a separator between them (`itemSeparator` of an input binding).
+    /// Unlike the other references it never repeats the item.
+    Joined(InputId, String),
 }
 
 impl Template {
@@ -181,7 +219,7 @@ impl Template {
     pub fn inputs(&self) -> impl Iterator<Item = &InputId> {
         self.0.iter().filter_map(|part| match part {
             TemplatePart::Text(_) => None,
-            TemplatePart::Value(id) | TemplatePart::File(id, _) => Some(id),
+            TemplatePart::Value(id) | TemplatePart::File(id, _) | TemplatePart::Joined(id, _) => Some(id),
         })
     }
 }

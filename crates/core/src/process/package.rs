@@ -1,0 +1,158 @@
+//! Reads application packages (Part 2, requirement class `ogcapppkg`, with our members): strictly, and every fault of
+//! a file at once, each with its place and what to write instead.
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Example, Input, Process,
+    description,
+    finding::{Fault, Finding, Notice},
+    located::{Kind, Node, Place},
+    suggest,
+    unit::{self, Declared},
+    values,
+    walk::{Report, Spot, shorten},
+};
+use crate::{id::InputId, yaml};
+
+const MEMBERS: [&str; 5] = ["processDescription", "executionUnit", "examples", "deploymentProfile", "$schema"];
+
+/// Reads a package. `folder` is where its own files are.
+///
+/// # Errors
+/// Every fault of the file.
+pub fn parse(text: &str, file: &Path, folder: Option<&Path>) -> Result<(Process, Vec<Notice>), Vec<Fault>> {
+    let read = read(text, file, folder);
+    read.result.map(|process| (process, read.notices))
+}
+
+/// What came of reading a package.
+pub(super) struct Read {
+    pub(super) result: Result<Process, Vec<Fault>>,
+    pub(super) notices: Vec<Notice>,
+    /// Where the process has its id.
+    pub(super) id_place: Place,
+    /// Files of the package that were looked for in vain: when they come, it is worth another look.
+    pub(super) missing: Vec<PathBuf>,
+}
+
+pub(super) fn read(text: &str, file: &Path, folder: Option<&Path>) -> Read {
+    let mut report = Report::new(file);
+    let mut missing = Vec::new();
+    let mut id_place = Place::default();
+    let process = match yaml::from_str::<Node>(text) {
+        Ok(node) => package(&mut report, &node, folder, &mut missing, &mut id_place),
+        Err(error) => {
+            let place = Place { line: error.line, column: error.column };
+            report.fault_at(place, "", error.message, Some(YAML_REMEDY.to_owned()));
+            None
+        }
+    };
+    let Report { mut faults, notices, .. } = report;
+    faults.sort_by_key(|fault| (fault.line, fault.column));
+    let result = match process {
+        Some(process) if faults.is_empty() => Ok(process),
+        _ if faults.is_empty() => Err(vec![Finding::of_file(file, "describes no process")]),
+        _ => Err(faults),
+    };
+    Read { result, notices, id_place, missing }
+}
+
+/// Stands for a description that is missing, so that the rest is checked all the same.
+static NOTHING: Node = Node { place: Place { line: 0, column: 0 }, kind: Kind::Map(Vec::new()) };
+const YAML_REMEDY: &str = "the file must be YAML 1.2 or JSON";
+
+fn package(
+    report: &mut Report<'_>,
+    node: &Node,
+    folder: Option<&Path>,
+    missing: &mut Vec<PathBuf>,
+    id_place: &mut Place,
+) -> Option<Process> {
+    let top = Spot::top(node);
+    if !report.object_but(&top, &MEMBERS, why_not) {
+        return None;
+    }
+    let described = description::find(report, &top);
+    let head = described.as_ref().and_then(|spot| description::read(report, spot));
+    let described = described.unwrap_or_else(|| Spot::top(&NOTHING));
+    let inputs = values::inputs(report, &described, folder, missing);
+    let outputs = values::outputs(report, &described);
+    let units = unit::read(report, &top, &Declared { inputs: &inputs, outputs: &outputs, folder });
+    let examples = examples(report, &top, &inputs);
+    let head = head?;
+    *id_place = head.id_place;
+    let source = node.to_value();
+    let mut description = rutter_types::ProcessDescription { summary: head.summary, ..Default::default() };
+    description.inputs = inputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect();
+    description.outputs = outputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect();
+    Some(Process {
+        id: head.id,
+        legacy_id: head.legacy_id,
+        description,
+        inputs,
+        outputs,
+        units,
+        examples,
+        folder: folder.map(Path::to_owned),
+        digest: digest(&source),
+        source,
+    })
+}
+
+/// Members that are meant seriously but do nothing here must not be passed over.
+fn why_not(name: &str) -> Option<&'static str> {
+    match name {
+        "schedules" => Some("schedules are not supported by this version; remove them"),
+        "security" | "validation" => Some("is not supported by this version; remove it"),
+        "process" => Some("belongs below `processDescription`"),
+        "executionUnits" => Some("is called `executionUnit`"),
+        "id" | "title" | "version" | "inputs" | "outputs" => Some("belongs below `processDescription.process`"),
+        "command" | "image" | "config" | "bindings" | "env" => Some("belongs below `executionUnit`"),
+        "cwlVersion" => Some("CWL is not supported by this version"),
+        _ => None,
+    }
+}
+
+/// SHA-256 of the package's content: comments and layout do not count.
+fn digest(source: &serde_json::Value) -> String {
+    Sha256::digest(source.to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Requests that are said to work: at least their names must be right.
+fn examples(report: &mut Report<'_>, top: &Spot<'_>, inputs: &IndexMap<InputId, Input>) -> Vec<Example> {
+    let Some(spot) = top.get("examples") else { return Vec::new() };
+    let items = report.list(&spot).unwrap_or_default();
+    items.iter().filter_map(|item| example(report, item, inputs)).collect()
+}
+
+fn example(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<InputId, Input>) -> Option<Example> {
+    if !report.object(spot, &["title", "inputs"]) {
+        return None;
+    }
+    let title = report.text_of(spot, "title");
+    let given = spot.get("inputs").filter(|member| report.any_object(member));
+    for (key, member) in given.as_ref().map(Spot::members).unwrap_or_default() {
+        if inputs.contains_key(key.text.as_str()) {
+            continue;
+        }
+        let remedy = match suggest::nearest(&key.text, inputs.keys().map(InputId::as_str)) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "declare it below `inputs`, or remove it".to_owned(),
+        };
+        report.fault_at(key.place, &member.path, format!("there is no input {:?}", shorten(&key.text)), Some(remedy));
+    }
+    for (id, input) in inputs {
+        let is_given = given.as_ref().is_some_and(|given| given.get(id.as_str()).is_some());
+        if input.min_occurs > 0 && input.default.is_none() && !is_given {
+            let remedy = format!("add {id}, or write minOccurs: 0 in its input");
+            report.fault(spot, format!("the example has no value for the input {id}, which must be there"), remedy);
+        }
+    }
+    let inputs = given.map(|given| given.node.to_value());
+    let inputs = inputs.and_then(|value| value.as_object().cloned()).unwrap_or_default();
+    Some(Example { title, inputs })
+}
