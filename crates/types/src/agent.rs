@@ -104,6 +104,11 @@ pub enum Part {
         /// What of its path.
         field: FileField,
     },
+    /// The value staged by that item ([`Becomes::Value`]): text as it stands, anything else as compact JSON.
+    Staged {
+        /// Index in `stage`.
+        stage: usize,
+    },
 }
 
 /// What of a file's path an argument names.
