@@ -1,2 +1,56 @@
-//! The task runner.
-fn main() {}
+//! The one task runner. Each task is a file; none needs more than cargo and what it installs itself.
+
+mod bench;
+mod demo;
+mod lint;
+mod python;
+mod readme;
+mod schemas;
+mod shell;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the server and run the flood example on the shipped elevation model.
+    Demo {
+        /// Arguments of `rutter demo`, such as --once.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Run all tests: lints, unit, end-to-end, real clients, the README's blocks.
+    Test {
+        /// Also run what is too slow for every change.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Check formatting, lints, dependency policy and generated files.
+    Lint,
+    /// Write the generated files below schemas/.
+    Schemas,
+    /// Measure the figures of docs/benchmarks.md.
+    Bench {
+        /// Stored jobs in the large store.
+        #[arg(long, default_value_t = 1_000_000)]
+        jobs: u64,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Demo { args } => demo::run(&args),
+        Task::Test { full } => test::run(full),
+        Task::Lint => lint::run(),
+        Task::Schemas => schemas::write(),
+        Task::Bench { jobs } => bench::run(jobs),
+    }
+}

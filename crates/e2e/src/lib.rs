@@ -1,1 +1,11 @@
-//! End-to-end tests: drive the built binary as users, attackers and faults do
+//! What end-to-end tests share: the built binary started in a folder of its own, and a client that asks it.
+//!
+//! A server's log is kept; a warning or error in it that the test did not announce fails the test when the server is dropped.
+
+mod client;
+mod package;
+mod process;
+
+pub use client::{Answer, Client};
+pub use package::{Package, shell};
+pub use process::{Server, ServerBuilder, binary, wait_until};

@@ -1,0 +1,59 @@
+//! The configuration: one typed section per file, read from `rutter.yaml`, then the environment, then flags.
+//!
+//! Unknown keys are refused with their path. The JSON Schema in `schemas/config.json` is generated from these types.
+
+mod jobs;
+mod load;
+mod local;
+mod log;
+mod references;
+mod server;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use jobs::Jobs;
+pub use load::{ConfigError, load};
+pub use local::Local;
+pub use log::{Log, LogFormat};
+pub use references::References;
+pub use server::{Auth, CallbackSection, Server};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// The HTTP side.
+    pub server: Server,
+    /// Folder of everything that must stay: database, results, logs. `./rutter-data` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Folders of application packages, relative to this file. `./processes` when empty.
+    pub processes: Vec<PathBuf>,
+    /// What jobs may take and how long they stay.
+    pub jobs: Jobs,
+    /// What may be fetched for inputs given by reference, and called back.
+    pub references: References,
+    /// The local executor.
+    pub local: Local,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+impl Config {
+    /// What can't be right together; each line names the key.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = self.server.faults();
+        faults.extend(self.jobs.faults());
+        faults.extend(self.references.faults());
+        faults.extend(self.local.faults());
+        faults
+    }
+}
+
+/// The JSON Schema of the configuration file.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Config).to_value()
+}

@@ -1,0 +1,291 @@
+//! `rutter serve`: reads the configuration, opens the installation, and runs everything until it is asked to stop.
+
+use std::{
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use jiff::SignedDuration;
+use rutter_core::{
+    archive,
+    clock::SystemClock,
+    engine::{Engine, Settings},
+    logs::Logs,
+    plan::{Needs, PlanDefaults},
+    process::{Registry, UnitKind},
+    reconcile::{self, Ingredients, Reconciler},
+    results::Objects,
+    retention,
+};
+use rutter_exec_local::{AgentCommand, Capacity, LocalConfig, LocalExecutor};
+use rutter_store::SqliteStore;
+use rutter_types::agent::{FetchPolicy, Limits};
+use serde_json::{Map, Value, json};
+use tokio::{net::TcpListener, net::UnixListener, sync::watch};
+
+use crate::config::{Auth, Config};
+
+/// Arguments of `rutter serve`; they beat the environment, which beats the file.
+#[derive(Args, Debug, Default)]
+pub(crate) struct ServeArgs {
+    /// Configuration file; ./rutter.yaml when it exists.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address and port [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Folder of everything that must stay [default: ./rutter-data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Folder of application packages [default: ./processes]; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) processes: Vec<PathBuf>,
+}
+
+/// Run the server.
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = configuration(args)?;
+    crate::logging::start(&config.log)?;
+    runtime()?.block_on(async {
+        let server = Server::open(&config).await?;
+        let address = server.address;
+        tracing::info!("listening on http://{address}/");
+        server.run(stop_signal()).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The runtime that servers run in.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider was installed before"))?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("could not start the runtime")
+}
+
+fn configuration(args: ServeArgs) -> anyhow::Result<Config> {
+    let fallback = Path::new("rutter.yaml");
+    let file = args.config.or_else(|| fallback.is_file().then(|| fallback.to_owned()));
+    let mut flags = Map::new();
+    if let Some(listen) = args.listen {
+        flags.insert("server".into(), json!({ "listen": listen }));
+    }
+    if let Some(data) = args.data {
+        flags.insert("data".into(), json!(std::path::absolute(data)?));
+    }
+    if !args.processes.is_empty() {
+        let folders = args.processes.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?;
+        flags.insert("processes".into(), json!(folders));
+    }
+    Ok(crate::config::load(file.as_deref(), std::env::vars(), Value::Object(flags))?)
+}
+
+/// Resolves when somebody asks the server to stop.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("no signals can be received; stop the server with SIGKILL, which loses nothing");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// An opened installation, ready to serve.
+pub(crate) struct Server {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    listener: TcpListener,
+    agents: UnixListener,
+    engine: Engine,
+    reconciler: Reconciler,
+    registry: Arc<Registry>,
+    config: rutter_server::ServerConfig,
+    data: PathBuf,
+}
+
+impl Server {
+    /// Open data folder, store, packages and sockets. Nothing runs yet.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        check_access(config)?;
+        let data = std::path::absolute(config.data.clone().unwrap_or_else(|| "rutter-data".into()))?;
+        for folder in ["", "objects", "logs", "attempts"] {
+            make_folder(&data.join(folder))?;
+        }
+        let listener = TcpListener::bind(&config.server.listen)
+            .await
+            .with_context(|| format!("server.listen: could not listen on {}", config.server.listen))?;
+        let address = listener.local_addr()?;
+        let store = Arc::new(SqliteStore::open(&data)?);
+        let objects = Objects::in_folder(&data.join("objects"))?;
+        let instance = archive::open(store.as_ref(), &objects).await?;
+        let registry = Arc::new(Registry::load(package_folders(config)?, UnitKind::Command));
+        let executor = LocalExecutor::open(local_config(config, &data)?)
+            .context("could not take up the local executor")?;
+        let ingredients = Ingredients {
+            instance,
+            store,
+            executor: Arc::new(executor),
+            objects: objects.clone(),
+            logs: Logs::new(&data.join("logs"), objects),
+            clock: Arc::new(SystemClock),
+            registry: registry.clone(),
+            settings: settings(config, address.ip().is_loopback()),
+        };
+        let (engine, reconciler) = reconcile::assemble(ingredients);
+        let agents = agents_socket(&data.join("agents.sock"))?;
+        let config = server_config(config, address, &data)?;
+        Ok(Self { address, listener, agents, engine, reconciler, registry, config, data })
+    }
+
+    /// Serve until `stop` resolves; requests in progress are finished, running commands go on.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let (stopping, stopped) = watch::channel(false);
+        let mut background = tokio::task::JoinSet::new();
+        background.spawn(self.reconciler.run(stopped.clone()));
+        background.spawn(self.registry.clone().watch(stopped.clone()));
+        let data = self.data.clone();
+        background.spawn(retention::run(self.engine.clone(), move || disk_share(&data), stopped.clone()));
+        let state = rutter_server::AppState::new(self.engine, self.registry, self.config);
+        background.spawn(rutter_server::callbacks::run(state.clone(), stopped.clone()));
+        background.spawn(rutter_server::serve_agents(self.agents, state.clone(), stopped.clone()));
+        let serving = tokio::spawn(rutter_server::serve(self.listener, state, stopped));
+        stop.await;
+        tracing::info!("stopping: requests are finished, running commands go on without the server");
+        let _ = stopping.send(true);
+        serving.await?;
+        background.shutdown().await;
+        Ok(())
+    }
+}
+
+/// Invariant of access: what the world reaches is guarded, or somebody wrote that it need not be.
+fn check_access(config: &Config) -> anyhow::Result<()> {
+    let address: SocketAddr = config.server.listen.parse()?;
+    if !address.ip().is_loopback() && config.server.auth.is_none() {
+        bail!(
+            "server.listen: {address} can be reached from other machines and nobody is authenticated; set \
+             server.auth.tokenFile, or write `auth: none` if everybody who reaches it may run programs here"
+        );
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("data: could not make the folder {}", path.display()))
+}
+
+fn package_folders(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
+    if config.processes.is_empty() {
+        return Ok(vec![std::path::absolute("processes")?]);
+    }
+    Ok(config.processes.clone())
+}
+
+fn agents_socket(path: &Path) -> anyhow::Result<UnixListener> {
+    // The store's lock says that no other server uses this folder: what is left is from a killed one.
+    let _ = std::fs::remove_file(path);
+    UnixListener::bind(path).with_context(|| {
+        format!("data: could not listen on {}; Unix sockets need a path of at most 107 bytes", path.display())
+    })
+}
+
+fn local_config(config: &Config, data: &Path) -> anyhow::Result<LocalConfig> {
+    let program = std::env::current_exe().context("could not find this program's own file")?;
+    let program_path = program.parent().map(Path::to_owned).unwrap_or_default();
+    Ok(LocalConfig {
+        folder: data.join("attempts"),
+        agent: AgentCommand { program, args: vec!["agent".into()] },
+        socket: data.join("agents.sock"),
+        capacity: capacity(config),
+        grace: Duration::from_secs(config.jobs.grace_seconds),
+        secrets: config.local.secrets.clone(),
+        program_path,
+    })
+}
+
+/// What jobs may use of this machine; the server itself and the rest of the system keep a tenth of the memory.
+pub(crate) fn capacity(config: &Config) -> Capacity {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let info = rustix::system::sysinfo();
+    #[expect(clippy::unnecessary_cast, reason = "the width of these fields differs between architectures")]
+    let machine = info.totalram as u64 * u64::from(info.mem_unit);
+    Capacity {
+        cpu_milli: config.local.cpus.map_or(cores as u64 * 1000, milli),
+        memory_bytes: config.local.memory.map_or(machine / 10 * 9, gigabytes),
+    }
+}
+
+fn settings(config: &Config, loopback: bool) -> Settings {
+    let jobs = &config.jobs;
+    let references = &config.references;
+    Settings {
+        plan: PlanDefaults {
+            needs: Needs { cpu_milli: milli(jobs.default_cpus), memory_bytes: gigabytes(jobs.default_memory) },
+            limits: Limits {
+                command_seconds: jobs.default_timeout_seconds,
+                grace_seconds: jobs.grace_seconds,
+                memory_bytes: None,
+                scratch_bytes: None,
+                output_bytes: jobs.max_output_bytes,
+                log_bytes: jobs.max_log_bytes,
+                contact_seconds: 24 * 3600,
+            },
+            fetch: FetchPolicy {
+                max_bytes: references.max_bytes,
+                idle_seconds: references.idle_timeout,
+                max_redirects: references.max_redirects,
+                private_networks: loopback,
+                allow: references.allow.clone(),
+            },
+        },
+        unit: UnitKind::Command,
+        grace: Duration::from_secs(jobs.grace_seconds),
+        keep: SignedDuration::from_secs_f64(jobs.keep_days * 86400.0),
+        keep_keys: SignedDuration::from_secs_f64(jobs.idempotency_hours * 3600.0),
+        keep_tombstones: SignedDuration::from_hours(24 * 90),
+        disk_share: jobs.max_disk_percent / 100.0,
+    }
+}
+
+/// Share of the disk in use, as `df` tells it.
+fn disk_share(folder: &Path) -> Option<f64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    let used = disk.f_blocks.saturating_sub(disk.f_bfree);
+    let usable = used + disk.f_bavail;
+    (usable > 0).then(|| used as f64 / usable as f64)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive and small")]
+fn milli(cores: f64) -> u64 {
+    (cores * 1000.0).round().max(1.0) as u64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive and small")]
+fn gigabytes(number: f64) -> u64 {
+    (number * 1e9).round() as u64
+}
+
+fn server_config(config: &Config, address: SocketAddr, data: &Path) -> anyhow::Result<rutter_server::ServerConfig> {
+    let server = &config.server;
+    let access = match &server.auth {
+        None | Some(Auth::None) => rutter_server::Access::Open,
+        Some(Auth::TokenFile(path)) => rutter_server::Access::from_token_file(path)?,
+    };
+    let _ = (server, address, data, access);
+    unreachable!()
+}

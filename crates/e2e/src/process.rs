@@ -1,0 +1,260 @@
+//! A running `rutter serve`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{Client, Package};
+
+/// How long anything may take before a test gives up; no test waits that long when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("RUTTER_BINARY") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a test has a file");
+    let folder = test.ancestors().nth(2).expect("tests are built below the target folder");
+    let path = folder.join("rutter");
+    assert!(path.is_file(), "{} is missing: run `cargo build --package rutter`", path.display());
+    path
+}
+
+/// Wait until something holds.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "did not come true: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// How a server is started.
+#[derive(Debug)]
+pub struct ServerBuilder {
+    folder: TempDir,
+    config: String,
+    listen: String,
+    examples: bool,
+    expected: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self {
+            folder: tempfile::Builder::new().prefix("rutter-e2e").tempdir().expect("a temporary folder"),
+            config: String::new(),
+            listen: "127.0.0.1:0".into(),
+            examples: false,
+            expected: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// Serve a package.
+    #[must_use]
+    pub fn package(self, package: &Package) -> Self {
+        package.write(&self.folder.path().join("processes"));
+        self
+    }
+
+    /// Serve the shipped packages too.
+    #[must_use]
+    pub fn examples(mut self) -> Self {
+        self.examples = true;
+        self
+    }
+
+    /// Lines of `rutter.yaml`.
+    #[must_use]
+    pub fn config(mut self, yaml: &str) -> Self {
+        self.config.push_str(yaml);
+        self.config.push('\n');
+        self
+    }
+
+    /// Listen elsewhere.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// A variable of the server's environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// A piece of a warning or error that belongs to this test.
+    #[must_use]
+    pub fn expect_warning(mut self, piece: &str) -> Self {
+        self.expected.push(piece.into());
+        self
+    }
+
+    /// Start it, and wait until it answers.
+    pub fn start(self) -> Server {
+        let folder = self.folder.path();
+        fs::create_dir_all(folder.join("processes")).expect("a folder for packages");
+        fs::write(folder.join("rutter.yaml"), &self.config).expect("a configuration file");
+        let mut server = Server { builder: self, child: None, url: String::new(), starts: 0 };
+        server.start();
+        server
+    }
+}
+
+/// A running server; killed, with its jobs, when dropped.
+#[derive(Debug)]
+pub struct Server {
+    builder: ServerBuilder,
+    child: Option<Child>,
+    url: String,
+    starts: u32,
+}
+
+impl Server {
+    /// How to start one.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// Folder of everything: `processes/`, `data/`, `rutter.yaml`, logs.
+    pub fn folder(&self) -> &Path {
+        self.builder.folder.path()
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder().join("data")
+    }
+
+    /// Its URL, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
+    /// Resident memory, bytes.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        let kilobytes: u64 = line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0);
+        kilobytes * 1024
+    }
+
+    /// Everything it logged since the first start.
+    pub fn log(&self) -> String {
+        (1..=self.starts).map(|n| fs::read_to_string(self.log_path(n)).unwrap_or_default()).collect()
+    }
+
+    /// End it as a crash would: `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a running server can be killed");
+            child.wait().expect("a killed server ends");
+        }
+    }
+
+    /// Ask it to stop, and wait until it did.
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        let mut child = self.child.take().expect("a running server");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a running server");
+        child.wait().expect("a stopped server ends")
+    }
+
+    /// Start it again, on the same port and data.
+    pub fn start(&mut self) {
+        self.starts += 1;
+        let log = fs::File::create(self.log_path(self.starts)).expect("a log file");
+        let listen = match self.url.strip_prefix("http://") {
+            Some(address) => address.to_owned(),
+            None => self.builder.listen.clone(),
+        };
+        let mut command = Command::new(binary());
+        command.arg("serve").arg("--config").arg(self.folder().join("rutter.yaml"));
+        command.arg("--listen").arg(listen).arg("--data").arg(self.data());
+        command.arg("--processes").arg(self.folder().join("processes"));
+        if self.builder.examples {
+            command.arg("--processes").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../processes"));
+        }
+        command.envs(self.builder.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.child = Some(command.spawn().expect("the built binary starts"));
+        let mut url = None;
+        wait_until("the server says where it listens", || {
+            url = self.announced();
+            url.is_some() || self.ended()
+        });
+        self.url = url.unwrap_or_else(|| panic!("the server did not start:\n{}", self.log()));
+    }
+
+    fn announced(&self) -> Option<String> {
+        let log = fs::read_to_string(self.log_path(self.starts)).ok()?;
+        let rest = &log[log.find("listening on ")? + "listening on ".len()..];
+        let end = rest.find("/\n").or_else(|| rest.find("/\""))?;
+        Some(rest[..end].into())
+    }
+
+    fn ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()))
+    }
+
+    fn log_path(&self, start: u32) -> PathBuf {
+        self.folder().join(format!("server-{start}.log"))
+    }
+
+    fn unexpected_lines(&self) -> Vec<String> {
+        let bad = |line: &&str| {
+            (line.contains(" WARN ") || line.contains(" ERROR ") || line.contains("panicked"))
+                && !self.builder.expected.iter().any(|piece| line.contains(piece))
+        };
+        self.log().lines().filter(bad).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        end_agents(self.folder());
+        if std::thread::panicking() {
+            eprintln!("log of the server:\n{}", self.log());
+            return;
+        }
+        let lines = self.unexpected_lines();
+        assert!(lines.is_empty(), "unexpected lines in the server's log:\n{}", lines.join("\n"));
+    }
+}
+
+/// Jobs outlive their server by design; those of a test must not outlive the test.
+fn end_agents(folder: &Path) {
+    let needle = folder.as_os_str().as_encoded_bytes();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        let ours = environment.windows(needle.len()).any(|window| window == needle);
+        if ours && let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
+
+use anyhow::Context;
+
+use crate::{lint, python, readme, shell};
+
+pub(crate) fn run(full: bool) -> anyhow::Result<()> {
+    install()?;
+    lint::run()?;
+    shell::run(&["cargo", "build", "--package", "rutter"])?;
+    let mut tests = shell::command(&["cargo", "test", "--workspace", "--", "--test-threads=4"]);
+    tests.env("RUTTER_BINARY", shell::target().join("debug/rutter"));
+    if full {
+        tests.env("RUTTER_TEST_FULL", "1");
+    }
+    shell::run_command(&mut tests)?;
+    python::clients()?;
+    readme::run().context("a block of README.md does not do what it says")
+}
+
+/// What tests start: a proxy, a browser, Python's virtual environments.
+fn install() -> anyhow::Result<()> {
+    shell::need("nginx", "nginx-light")?;
+    shell::need("curl", "curl")?;
+    shell::need("python3", "python3 python3-venv")?;
+    Ok(())
+}
