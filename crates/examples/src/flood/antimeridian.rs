@@ -4,6 +4,8 @@
 //! rectangle of the whole earth from side to side; pieces are joined along the rectangle's border, counter-clockwise, which
 //! goes over a pole by itself where the area holds one.
 
+use std::collections::HashMap;
+
 /// Longitude and latitude in degrees.
 pub type Point = [f64; 2];
 
@@ -56,12 +58,8 @@ fn zone(longitude: f64) -> f64 {
     ((longitude + 180.0) / 360.0).floor()
 }
 
-/// A part of a ring between two crossings, moved into -180 to 180.
-struct Piece {
-    points: Ring,
-}
-
-fn cut_ring(ring: Ring, turn: f64, whole: &mut Vec<Ring>, pieces: &mut Vec<Piece>) {
+/// Cuts a ring into parts between two crossings, moved into -180 to 180; without a crossing it stays whole.
+fn cut_ring(ring: Ring, turn: f64, whole: &mut Vec<Ring>, pieces: &mut Vec<Ring>) {
     let Some(first) = ring.first().copied() else { return };
     let mut chains: Vec<Ring> = Vec::new();
     let mut chain: Ring = vec![moved(first, zone(first[0]))];
@@ -80,7 +78,12 @@ fn cut_ring(ring: Ring, turn: f64, whole: &mut Vec<Ring>, pieces: &mut Vec<Piece
             chains.push(std::mem::replace(&mut chain, vec![[-side, latitude]]));
             current += if east { 1.0 } else { -1.0 };
         }
-        chain.push(moved(to, target));
+        let arrived = moved(to, target);
+        chain.push(arrived);
+        // A corner on the border ends a piece too, or the way along the border would pass over it.
+        if arrived[0] == -180.0 {
+            chains.push(std::mem::replace(&mut chain, vec![arrived]));
+        }
         from = to;
     }
     if chains.is_empty() {
@@ -91,7 +94,7 @@ fn cut_ring(ring: Ring, turn: f64, whole: &mut Vec<Ring>, pieces: &mut Vec<Piece
     // The last chain runs into the start of the first.
     chain.extend(chains[0].drain(1..));
     chains[0] = chain;
-    pieces.extend(chains.into_iter().map(|points| Piece { points }));
+    pieces.extend(chains);
 }
 
 fn moved(point: Point, zone: f64) -> Point {
@@ -107,13 +110,30 @@ fn way(point: Point) -> f64 {
     if point[0] > 0.0 { point[1] + 90.0 } else { 540.0 + 90.0 - point[1] }
 }
 
+/// A place on the border: its way, and how that changes when the border is moved inwards. The second tells apart what meets in
+/// one point, such as two cells that touch at a corner there.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+struct Place(f64, f64);
+
+/// Where a chain of points that begins on the border meets it.
+fn place<'a>(mut points: impl Iterator<Item = &'a Point>) -> Option<Place> {
+    let begin = points.next()?;
+    let inwards = points.find(|point| point[0] != begin[0])?;
+    let slope = (inwards[1] - begin[1]) / (inwards[0] - begin[0]).abs();
+    Some(Place(way(*begin), if begin[0] > 0.0 { slope } else { -slope }))
+}
+
 /// Joins pieces into rings: from the end of each along the border to the next start.
-fn join(pieces: Vec<Piece>) -> Vec<Ring> {
-    let mut starts: Vec<(f64, usize)> = Vec::new();
-    for (index, piece) in pieces.iter().enumerate() {
-        starts.push((way(piece.points[0]), index));
+fn join(pieces: Vec<Ring>) -> Vec<Ring> {
+    // What runs along the border only has no area on this side of it.
+    let ends = |ring: &Ring| Some((place(ring.iter())?, place(ring.iter().rev())?));
+    let pieces: Vec<(Ring, (Place, Place))> =
+        pieces.into_iter().filter_map(|ring| ends(&ring).map(|ends| (ring, ends))).collect();
+    let mut starts: Vec<(Place, usize)> = Vec::new();
+    for (index, (_, (start, _))) in pieces.iter().enumerate() {
+        starts.push((*start, index));
     }
-    starts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    starts.sort_by(|a, b| a.0.0.total_cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)));
     let mut used = vec![false; pieces.len()];
     let mut rings = Vec::new();
     for first in 0..pieces.len() {
@@ -121,13 +141,13 @@ fn join(pieces: Vec<Piece>) -> Vec<Ring> {
         let mut index = first;
         while !used[index] {
             used[index] = true;
-            ring.extend(&pieces[index].points);
-            let end = way(ring[ring.len() - 1]);
+            let (points, (_, end)) = &pieces[index];
+            ring.extend(points);
             // The border always leads to a start: there are as many as ends.
-            let Some((start, next)) = following(&starts, &used, end, first) else { break };
+            let Some((start, next)) = following(&starts, &used, *end, first) else { break };
             let corners = CORNERS.iter().chain(&CORNERS).enumerate();
             let along = corners.map(|(turn, (at, corner))| (at + AROUND * (turn / 4) as f64, *corner));
-            ring.extend(along.filter(|(at, _)| end < *at && *at < start).map(|(_, corner)| corner));
+            ring.extend(along.filter(|(at, _)| end.0 < *at && *at < start).map(|(_, corner)| corner));
             index = next;
         }
         if !ring.is_empty() {
@@ -137,23 +157,19 @@ fn join(pieces: Vec<Piece>) -> Vec<Ring> {
     rings
 }
 
-/// The next start on the border that is free, or that the ring itself began with.
-fn following(starts: &[(f64, usize)], used: &[bool], end: f64, first: usize) -> Option<(f64, usize)> {
-    let free = |(_, index): &&(f64, usize)| !used[*index] || *index == first;
+/// The way to the next start on the border that is free, or that the ring itself began with.
+fn following(starts: &[(Place, usize)], used: &[bool], end: Place, first: usize) -> Option<(f64, usize)> {
+    let free = |(_, index): &&(Place, usize)| !used[*index] || *index == first;
     let ahead = starts.partition_point(|(start, _)| *start < end);
-    let next = starts[ahead..].iter().find(free).copied();
-    next.or_else(|| starts[..ahead].iter().find(free).map(|(start, index)| (start + AROUND, *index)))
+    let next = starts[ahead..].iter().find(free).map(|(start, index)| (start.0, *index));
+    next.or_else(|| starts[..ahead].iter().find(free).map(|(start, index)| (start.0 + AROUND, *index)))
 }
 
 /// Sorts rings into polygons by direction and place; slivers without area along the cut are left out.
 fn assemble(rings: Vec<Ring>) -> Vec<Polygon> {
     let mut polygons = Vec::new();
     let mut holes = Vec::new();
-    for mut ring in rings {
-        ring.dedup();
-        while ring.len() > 1 && ring.first() == ring.last() {
-            ring.pop();
-        }
+    for ring in rings.into_iter().flat_map(simple_rings) {
         let area = doubled_area(&ring);
         if ring.len() < 3 || area.abs() < 1e-18 {
             continue;
@@ -169,6 +185,28 @@ fn assemble(rings: Vec<Ring>) -> Vec<Polygon> {
         }
     }
     polygons
+}
+
+/// Cuts a ring wherever it comes to the same point again: where a hole touched the cut in one point, for one.
+fn simple_rings(ring: Ring) -> Vec<Ring> {
+    // Adding zero makes one of the two zeros.
+    let id = |point: &Point| point.map(|degrees| (degrees + 0.0).to_bits());
+    let mut found = Vec::new();
+    let mut open = Ring::new();
+    let mut positions = HashMap::new();
+    for point in ring {
+        if let Some(position) = positions.get(&id(&point)).copied() {
+            let cut = open.split_off(position);
+            for passed in &cut {
+                positions.remove(&id(passed));
+            }
+            found.push(cut);
+        }
+        positions.insert(id(&point), open.len());
+        open.push(point);
+    }
+    found.push(open);
+    found
 }
 
 /// Twice the area in square degrees, positive if the ring runs counter-clockwise.
@@ -253,6 +291,25 @@ mod tests {
     fn an_ocean_around_a_polar_continent_has_no_pole() {
         let ocean = cut(Polygon { exterior: circle(-60.0, false), holes: vec![circle(-75.0, true)] }, true);
         assert_eq!(total(&ocean), 360.0 * 15.0);
+    }
+
+    /// Cells whose corners lie on the antimeridian, as in a polar grid: triangles that touch each other in a point there.
+    #[test]
+    fn stairs_along_the_antimeridian_fall_into_triangles() {
+        let up = [[180.0, 0.0], [182.0, 1.0], [180.0, 2.0], [182.0, 3.0], [180.0, 4.0]];
+        let exterior = up.into_iter().chain([[178.0, 3.0], [180.0, 2.0], [178.0, 1.0]]).collect();
+        let triangles = cut(Polygon { exterior, holes: vec![] }, false);
+        assert_eq!((triangles.len(), total(&triangles)), (4, 8.0));
+        assert!(triangles.iter().all(|triangle| triangle.exterior.len() == 3));
+    }
+
+    /// An island that touches the antimeridian in one point.
+    #[test]
+    fn a_hole_that_touches_the_antimeridian_stays_a_hole() {
+        let island = vec![[179.0, 1.0], [178.0, 2.0], [179.0, 3.0], [180.0, 2.0]];
+        let halves = cut(Polygon { exterior: square(170.0, 190.0, 0.0, 5.0), holes: vec![island] }, false);
+        assert_eq!((halves.len(), total(&halves)), (2, 98.0));
+        assert_eq!(halves.iter().map(|half| half.holes.len()).sum::<usize>(), 1);
     }
 
     #[test]

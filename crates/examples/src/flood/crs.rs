@@ -62,7 +62,8 @@ impl Crs {
             })
         };
         let model = parse(&proj)?;
-        let (a, b) = model.ellipse_parameters();
+        // Some projections replace the ellipsoid by a sphere for themselves: ask for that of the latitudes.
+        let (a, b) = parse(&geographic_part(&proj))?.ellipse_parameters();
         // Web Mercator computes with a sphere, but its latitudes are those of WGS 84.
         let ellipsoid =
             if proj.contains("+nadgrids=@null") { Ellipsoid::WGS84 } else { Ellipsoid::from_axes(a, b) };
@@ -135,4 +136,11 @@ impl Crs {
     fn outside(&self, [x, y]: [f64; 2], source: proj4rs::errors::Error) -> CrsError {
         CrsError::Outside { x, y, name: self.name.clone(), source }
     }
+}
+
+/// The system of the latitudes and longitudes that a projection starts from.
+fn geographic_part(proj: &str) -> String {
+    const SHAPE: [&str; 7] = ["+datum=", "+ellps=", "+a=", "+b=", "+rf=", "+R=", "+f="];
+    let words = proj.split_whitespace().filter(|word| SHAPE.iter().any(|start| word.starts_with(start)));
+    format!("+proj=longlat {} +no_defs", words.collect::<Vec<_>>().join(" "))
 }

@@ -49,6 +49,9 @@ pub enum DefinitionError {
 
 const REMEDY: &str = "warp it to a common one first (gdalwarp -t_srs EPSG:4326 in.tif out.tif)";
 const USER_DEFINED: u16 = 32767;
+/// Codes in use that are younger than the built-in registry.
+const NEWER: [(u16, &str); 1] =
+    [(9377, "+proj=tmerc +lat_0=4 +lon_0=-73 +k=0.9992 +x_0=5000000 +y_0=2000000 +ellps=GRS80 +units=m +no_defs")];
 
 /// The definition that the keys of a file give.
 pub(super) fn from_keys(tags: &GeoTags) -> Result<Definition, DefinitionError> {
@@ -58,7 +61,8 @@ pub(super) fn from_keys(tags: &GeoTags) -> Result<Definition, DefinitionError> {
         Some(1) => projected_system(tags),
         Some(2) => geographic_system(tags),
         None | Some(0 | USER_DEFINED) if projected => projected_system(tags),
-        None | Some(0 | USER_DEFINED) if geographic => geographic_system(tags),
+        Some(USER_DEFINED) if mollweide(tags).is_some() => projected_system(tags),
+        None | Some(0) if geographic => geographic_system(tags),
         None | Some(0) => Err(DefinitionError::Missing),
         Some(model) => Err(DefinitionError::NotAMap { model }),
     }
@@ -89,7 +93,8 @@ fn citation(tags: &GeoTags) -> String {
 
 /// The registry's definition, with what has no meaning for a raster taken out.
 fn registered(code: u16) -> Result<String, DefinitionError> {
-    let known = crs_definitions::from_code(code).map(|definition| definition.proj4);
+    let known = NEWER.iter().find(|(newer, _)| *newer == code).map(|(_, proj)| *proj);
+    let known = known.or_else(|| crs_definitions::from_code(code).map(|definition| definition.proj4));
     let proj = known.filter(|proj| !proj.is_empty()).ok_or(DefinitionError::UnknownCode { code })?;
     // The order of axes concerns coordinates in text; columns of a raster run along the easting.
     let dropped = ["+wktext", "+axis=neu", "+axis=enu", "+vunits", "+geoidgrids", "+vto_meter"];
@@ -195,6 +200,9 @@ fn projection(tags: &GeoTags) -> Result<String, DefinitionError> {
         let south = if zone > 16100 { " +south" } else { "" };
         return Ok(format!("+proj=utm +zone={}{south} {units}", zone % 100));
     }
+    if let Some(projection) = mollweide(tags) {
+        return Ok(format!("{projection} {units}"));
+    }
     let method = tags.short(key::METHOD).ok_or(DefinitionError::Missing)?;
     let degrees = degrees_per_unit(tags)?;
     let angle = |keys: &[u16]| tags.first_number(keys).map_or(0.0, |angle| angle * degrees);
@@ -219,8 +227,10 @@ fn projection(tags: &GeoTags) -> Result<String, DefinitionError> {
         16 => format!("sterea +lat_0={lat_0} +lon_0={lon_0} +k={scale}"),
         17 => format!("eqc +lat_ts={lat_1} +lat_0={lat_0} +lon_0={lon_0}"),
         18 => format!("cass +lat_0={lat_0} +lon_0={lon_0}"),
-        20 => format!("mill +lon_0={lon_0}"),
-        21 => format!("robin +lon_0={lon_0}"),
+        19 => format!("gnom +lat_0={lat_0} +lon_0={lon_0}"),
+        21 => format!("ortho +lat_0={lat_0} +lon_0={lon_0}"),
+        22 => format!("poly +lat_0={lat_0} +lon_0={lon_0}"),
+        23 => format!("robin +lon_0={lon_0}"),
         24 => format!("sinu +lon_0={lon_0}"),
         28 => format!("cea +lat_ts={lat_1} +lon_0={lon_0}"),
         method => return Err(DefinitionError::Method { method }),
@@ -228,6 +238,20 @@ fn projection(tags: &GeoTags) -> Result<String, DefinitionError> {
     let offset = |keys: &[u16]| tags.first_number(keys).unwrap_or(0.0) * unit;
     let (x_0, y_0) = (offset(&key::EASTINGS), offset(&key::NORTHINGS));
     Ok(format!("+proj={shape} +x_0={x_0} +y_0={y_0} {units}"))
+}
+
+/// Mollweide, the one common projection that has no keys: its definition stands in a citation in the words of ESRI.
+fn mollweide(tags: &GeoTags) -> Option<String> {
+    let citation = tags.text(key::PROJECTED_CITATION)?;
+    if !citation.contains("PROJECTION[\"Mollweide\"]") {
+        return None;
+    }
+    let parameter = |name: &str| {
+        let (_, rest) = citation.split_once(&format!("PARAMETER[\"{name}\","))?;
+        rest.split(']').next()?.trim().parse::<f64>().ok()
+    };
+    let [lon_0, x_0, y_0] = [parameter("Central_Meridian")?, parameter("False_Easting")?, parameter("False_Northing")?];
+    Some(format!("+proj=moll +lon_0={lon_0} +x_0={x_0} +y_0={y_0}"))
 }
 
 /// Metres per unit of the heights: metres unless the keys say feet.

@@ -66,6 +66,12 @@ pub enum DemError {
         /// How many.
         bands: u16,
     },
+    /// Cells without data are told by a mask inside the file.
+    #[error(
+        "the elevation model has a mask for cells without data, which is not supported: use a NoData value instead \
+         (gdalwarp -dstnodata -9999 in.tif out.tif)"
+    )]
+    Mask,
     /// No place on the map.
     #[error("the elevation model has no usable georeference ({what}): give a GeoTIFF with pixel scale and tie point or a transform")]
     Georeference {
@@ -104,6 +110,9 @@ impl Dem {
         if bands != 1 {
             return Err(DemError::Bands { bands });
         }
+        if has_mask(&mut decoder)? {
+            return Err(DemError::Mask);
+        }
         let tags = geo_tags(&mut decoder)?;
         let values = Values::read(&mut decoder, &tags)?;
         let definition = definition::from_keys(&tags)?;
@@ -122,7 +131,6 @@ impl Dem {
         let across = self.width.div_ceil(chunk_width.max(1) as usize);
         let down = self.height.div_ceil(chunk_height.max(1) as usize);
         let stored = self.stored_bytes()?;
-        let mut buffer = DecodingResult::F32(Vec::new());
         for index in 0..across * down {
             progress.step(2, 55, index, across * down, "reading the elevation model");
             let chunk = u32::try_from(index).map_err(|_| TiffError::IntSizeError)?;
@@ -137,8 +145,8 @@ impl Dem {
             if stored.get(index) == Some(&0) {
                 self.values.absent(place, level, &mut terrain);
             } else {
-                self.decoder.read_chunk_to_buffer(&mut buffer, chunk, columns as usize)?;
-                self.values.place_any(&buffer, place, level, &mut terrain)?;
+                let values = self.decoder.read_chunk(chunk)?;
+                self.values.place_any(&values, place, level, &mut terrain);
             }
         }
         Ok(terrain)
@@ -160,6 +168,24 @@ fn limits() -> Limits {
     limits.intermediate_buffer_size = 2 << 30;
     limits.ifd_value_size = 256 << 20;
     limits
+}
+
+/// Whether a further image of the file is a mask of the first.
+fn has_mask(decoder: &mut Decoder<BufReader<File>>) -> TiffResult<bool> {
+    const TRANSPARENCY_MASK: u32 = 4;
+    // Overviews have masks too: a file has far fewer images than this, unless its list goes in a circle.
+    const MOST_IMAGES: usize = 100;
+    let mut pointer = decoder.ifd_pointer();
+    for _ in 0..MOST_IMAGES {
+        let Some(at) = pointer else { break };
+        let directory = decoder.read_directory(at)?;
+        let kind = decoder.read_directory_tags(&directory).find_tag_unsigned::<u32>(Tag::NewSubfileType)?;
+        if kind.is_some_and(|kind| kind & TRANSPARENCY_MASK != 0) {
+            return Ok(true);
+        }
+        pointer = directory.next();
+    }
+    Ok(false)
 }
 
 fn geo_tags(decoder: &mut Decoder<BufReader<File>>) -> TiffResult<GeoTags> {
@@ -241,7 +267,7 @@ impl Values {
         }
     }
 
-    fn place_any(&self, chunk: &DecodingResult, place: Place, level: f64, terrain: &mut Terrain) -> TiffResult<()> {
+    fn place_any(&self, chunk: &DecodingResult, place: Place, level: f64, terrain: &mut Terrain) {
         match chunk {
             DecodingResult::U8(values) => self.place(values, place, level, terrain, f64::from),
             DecodingResult::U16(values) => self.place(values, place, level, terrain, f64::from),
@@ -260,7 +286,6 @@ impl Values {
                 values_as_stored.place(values, place, level, terrain, f64::from);
             }
         }
-        Ok(())
     }
 
     fn place<T: Copy>(&self, values: &[T], place: Place, level: f64, terrain: &mut Terrain, number: impl Fn(T) -> f64) {

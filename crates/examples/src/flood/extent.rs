@@ -74,19 +74,26 @@ impl<'a> Placement<'a> {
     }
 
     fn on_earth(&self, polygon: GridPolygon) -> Result<Polygon, CrsError> {
-        let ring = |corners: Vec<Corner>| {
+        let ring = |corners: Vec<Corner>| -> Result<Ring, CrsError> {
             let points = corners.iter().map(|(col, row)| {
-                self.crs.to_lonlat(self.grid.apply(f64::from(*col), f64::from(*row)))
+                let [longitude, latitude] = self.crs.to_lonlat(self.grid.apply(f64::from(*col), f64::from(*row)))?;
+                // As it is written, so that what is cut after this is what readers see.
+                Ok([self.rounded(longitude), self.rounded(latitude)])
             });
-            let mut points = points.collect::<Result<Ring, _>>()?;
+            let mut points = points.collect::<Result<Ring, CrsError>>()?;
             // A grid whose rows go up is seen in a mirror by the tracer.
             if self.grid.determinant() > 0.0 {
                 points.reverse();
             }
-            Ok::<_, CrsError>(points)
+            Ok(points)
         };
         let exterior = ring(polygon.exterior)?;
         Ok(Polygon { exterior, holes: polygon.holes.into_iter().map(ring).collect::<Result<_, _>>()? })
+    }
+
+    fn rounded(&self, degrees: f64) -> f64 {
+        let scale = 10_f64.powi(self.decimals as i32);
+        (degrees * scale).round() / scale
     }
 
     fn write_ring(&self, out: &mut impl Write, ring: &Ring) -> std::io::Result<()> {

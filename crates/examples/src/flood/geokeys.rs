@@ -34,6 +34,7 @@ pub(crate) mod key {
     pub(crate) const PRIME_MERIDIAN_LONGITUDE: u16 = 2061;
     pub(crate) const TO_WGS84: u16 = 2062;
     pub(crate) const PROJECTED_TYPE: u16 = 3072;
+    pub(crate) const PROJECTED_CITATION: u16 = 3073;
     pub(crate) const PROJECTION: u16 = 3074;
     pub(crate) const METHOD: u16 = 3075;
     pub(crate) const LINEAR_UNITS: u16 = 3076;
