@@ -18,7 +18,7 @@ use rutter_core::{
     engine::{Engine, Settings},
     logs::Logs,
     plan::{Needs, PlanDefaults},
-    process::{Registry, UnitKind},
+    process::{Registry, Runs, UnitKind},
     reconcile::{self, Ingredients, Reconciler},
     results::Objects,
     retention,
@@ -129,7 +129,7 @@ impl Server {
         let store = Arc::new(SqliteStore::open(&data)?);
         let objects = Objects::in_folder(&data.join("objects"))?;
         let instance = archive::open(store.as_ref(), &objects).await?;
-        let registry = Arc::new(Registry::load(package_folders(config)?, UnitKind::Command));
+        let registry = Arc::new(Registry::load(package_folders(config)?, runs()));
         let executor = LocalExecutor::open(local_config(config, &data)?)
             .context("could not take up the local executor")?;
         let ingredients = Ingredients {
@@ -153,7 +153,7 @@ impl Server {
         let (stopping, stopped) = watch::channel(false);
         let mut background = tokio::task::JoinSet::new();
         background.spawn(self.reconciler.run(stopped.clone()));
-        background.spawn(self.registry.clone().watch(stopped.clone()));
+        background.spawn(self.registry.clone().watch());
         let data = self.data.clone();
         background.spawn(retention::run(self.engine.clone(), move || disk_share(&data), stopped.clone()));
         let state = rutter_server::AppState::new(self.engine, self.registry, self.config);
@@ -187,6 +187,11 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| format!("data: could not make the folder {}", path.display()))
+}
+
+/// What the local executor runs.
+pub(crate) fn runs() -> Runs {
+    Runs { kind: UnitKind::Command, executor: "local".into() }
 }
 
 fn package_folders(config: &Config) -> anyhow::Result<Vec<PathBuf>> {

@@ -163,7 +163,7 @@ impl Engine {
         let parts = &self.0;
         let process = submission.process;
         let unit = process.unit_for(parts.settings.unit).ok_or_else(|| SubmitError::NotRunnable {
-            reason: process.not_runnable(parts.settings.unit),
+            reason: parts.registry.why_not_runnable(process).unwrap_or_default(),
         })?;
         let context = validate::Context { own_results: submission.own_results };
         let valid = validate::validate(process, &submission.request, &context).map_err(SubmitError::Invalid)?;

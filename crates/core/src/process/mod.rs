@@ -9,12 +9,16 @@ mod config;
 mod default_file;
 mod description;
 pub mod dialect;
+mod entry;
 mod env;
+pub mod file;
 mod finding;
 mod located;
-mod media;
 mod model;
+mod output;
 pub mod package;
+pub mod registry;
+mod scan;
 mod schema_walk;
 mod suggest;
 mod template;
@@ -27,4 +31,9 @@ pub use model::{
     CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, EnvValue, Example, ExecutionUnit, Input, Output,
     OutputBinding, Process, Template, TemplatePart, UnitKind,
 };
+pub use output::{is_checked, media_type_of, output_faults};
+pub use registry::{Broken, Processes, Registry, Runs};
 pub use suggest::nearest;
+
+#[cfg(test)]
+mod tests;

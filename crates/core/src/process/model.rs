@@ -178,6 +178,22 @@ impl ExecutionUnit {
         }
     }
 
+    /// Environment beyond the usual.
+    pub fn env(&self) -> &[EnvEntry] {
+        match self {
+            Self::Command(unit) => &unit.env,
+            Self::Docker(unit) => &unit.env,
+        }
+    }
+
+    /// Where outputs are found, by output id; what is not named is found by its name.
+    pub fn outputs(&self) -> &IndexMap<OutputId, OutputBinding> {
+        match self {
+            Self::Command(unit) => &unit.outputs,
+            Self::Docker(unit) => &unit.outputs,
+        }
+    }
+
     /// Its resources and limits.
     pub fn config(&self) -> &Config {
         match self {

@@ -124,15 +124,6 @@ fn keyword(report: &mut Report<'_>, name: &str, member: &Spot<'_>, root: &Node) 
     match name {
         "type" => types(report, member),
         "$ref" | "$dynamicRef" => reference(report, member, root),
-        "exclusiveMinimum" | "exclusiveMaximum" if matches!(member.node.kind, Kind::Bool(_)) => {
-            let bound = if name == "exclusiveMinimum" { "minimum" } else { "maximum" };
-            let remedy = format!("write the bound itself: `{name}: 0` in place of `{bound}: 0` and `{name}: true`");
-            report.fault(member, "must be a number in JSON Schema 2020-12, is true or false", remedy);
-        }
-        "nullable" => {
-            let remedy = "write the type as a list, such as [string, \"null\"]";
-            report.notice(member, "`nullable` is no keyword of JSON Schema and has no effect", Some(remedy.to_owned()));
-        }
         _ => {}
     }
 }
@@ -215,7 +206,7 @@ fn dialect(report: &mut Report<'_>, name: &str, member: &Spot<'_>) {
     let shown = match name {
         "const" => "an `enum` of one value",
         "type" if matches!(member.node.kind, Kind::List(_)) => "`nullable` or alternatives",
-        "exclusiveMinimum" | "exclusiveMaximum" => "an inclusive bound with the mark that it is exclusive",
+        "exclusiveMinimum" | "exclusiveMaximum" if !matches!(member.node.kind, Kind::Bool(_)) => "an inclusive bound with the mark that it is exclusive",
         "$ref" => "what it names, in its place",
         "examples" => "the first of them",
         "$dynamicRef" | "$dynamicAnchor" | "$anchor" | "if" | "then" | "else" | "prefixItems" | "contains"

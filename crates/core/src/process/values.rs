@@ -11,7 +11,7 @@ use super::{
     default_file::{self, Reference},
     description::{bad_id, keywords, metadata},
     located::{Kind, Node},
-    media, schema_walk,
+    schema_walk,
     walk::{Report, Spot},
 };
 use crate::{
@@ -114,7 +114,7 @@ fn input(
     not_shown(report, spot);
     let occurs = Occurs::read(report, spot);
     let passing = passing(report, spot);
-    let (value, schema) = schema(report, spot)?;
+    let (value, schema, is_right) = schema(report, spot)?;
     let description = InputDescription {
         title: report.text_of(spot, "title"),
         description: report.text_of(spot, "description"),
@@ -129,7 +129,8 @@ fn input(
     let mut input = Input {
         min_occurs: occurs.min,
         max_occurs: occurs.max,
-        is_file: media::is_file(&description.schema),
+        // Of a schema with faults nothing is known: `.path` must not be one more fault.
+        is_file: schema.is_file() || !is_right,
         default: None,
         by_value: allows("byValue"),
         by_reference: allows("byReference"),
@@ -144,7 +145,7 @@ fn output(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Output> {
     report.object_but(spot, &OUTPUT, why_not);
     not_shown(report, spot);
     let occurs = Occurs::read(report, spot);
-    let (value, schema) = schema(report, spot)?;
+    let (value, schema, _) = schema(report, spot)?;
     let description = OutputDescription {
         title: report.text_of(spot, "title"),
         description: report.text_of(spot, "description"),
@@ -157,7 +158,7 @@ fn output(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Output> {
     Some(Output {
         min_occurs: occurs.min,
         max_occurs: occurs.max,
-        media_types: media::types(&description.schema),
+        media_types: schema.media_types(),
         schema,
         description,
     })
@@ -171,21 +172,21 @@ fn not_shown(report: &mut Report<'_>, spot: &Spot<'_>) {
     }
 }
 
-/// The schema as written and compiled; after a fault, one that allows everything.
-fn schema(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<(Value, Schema)> {
+/// The schema as written and compiled; after a fault, one that allows everything, and then `false`.
+fn schema(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<(Value, Schema, bool)> {
     let anything = Value::Object(serde_json::Map::new());
     let Some(member) = spot.get("schema") else {
         if !matches!(spot.node.kind, Kind::Map(_)) {
-            return Some((anything.clone(), Schema::compile(&anything).ok()?));
+            return Some((anything.clone(), Schema::compile(&anything).ok()?, false));
         }
         report.fault(spot, "`schema` is missing", "add for example `schema: {type: number}`");
-        return Some((anything.clone(), Schema::compile(&anything).ok()?));
+        return Some((anything.clone(), Schema::compile(&anything).ok()?, false));
     };
-    let compiled = match schema_walk::compile(report, &member) {
-        Some(compiled) => compiled,
-        None => Schema::compile(&anything).ok()?,
-    };
-    Some((member.node.to_value(), compiled))
+    let value = member.node.to_value();
+    match schema_walk::compile(report, &member) {
+        Some(compiled) => Some((value, compiled, true)),
+        None => Some((value, Schema::compile(&anything).ok()?, false)),
+    }
 }
 
 fn passing(report: &mut Report<'_>, spot: &Spot<'_>) -> Vec<String> {

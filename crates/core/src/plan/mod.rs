@@ -1,12 +1,22 @@
 //! Plans: everything needed to run one job, computed purely from the process and its validated inputs.
 //!
-//! A plan is stored with the job and written to the object store before the launch; it holds no secret.
+//! A plan is stored with the job and written to the object store before the launch. It holds no secret of the package
+//! (`env` names secrets, it never has their values); what a caller gives for a secret input is in it, as the program
+//! needs it.
+
+mod build;
+mod command;
+mod names;
+mod needs;
+mod stage;
 
 use rutter_types::{
     JsonMap,
     agent::{Arg, FetchPolicy, Limits, OutputWanted, StageItem},
 };
 use serde::{Deserialize, Serialize};
+
+pub use build::plan;
 
 use crate::{id::ProcessId, process::EnvEntry};
 
@@ -73,3 +83,6 @@ pub struct PlanDefaults {
     /// What references may be fetched.
     pub fetch: FetchPolicy,
 }
+
+#[cfg(test)]
+mod tests;

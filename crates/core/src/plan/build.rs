@@ -1,0 +1,65 @@
+//! Puts a plan together.
+
+use rutter_types::{
+    JsonMap,
+    agent::{Find, OutputWanted},
+};
+
+use super::{Plan, PlanDefaults, PlannedUnit, command, needs, stage::Staging};
+use crate::{
+    process::{ExecutionUnit, OutputBinding, Process},
+    validate::Valid,
+};
+
+/// The plan of a valid request. The same request always gives the same plan.
+pub fn plan(process: &Process, unit: &ExecutionUnit, valid: &Valid, defaults: &PlanDefaults) -> Plan {
+    let mut staging = Staging::default();
+    let mut inputs = JsonMap::new();
+    for (id, values) in &valid.inputs {
+        if let Some(input) = process.inputs.get(id) {
+            inputs.insert(id.to_string(), staging.input(id, input, values));
+        }
+    }
+    let command = command::expand(unit.command(), process, valid, &mut staging);
+    let config = unit.config();
+    Plan {
+        process: process.id.clone(),
+        told_id: process.legacy_id.clone().unwrap_or_else(|| process.id.to_string()),
+        unit: match unit {
+            ExecutionUnit::Command(_) => PlannedUnit::Command,
+            ExecutionUnit::Docker(unit) => PlannedUnit::Docker { image: unit.image.clone() },
+        },
+        env: unit.env().to_vec(),
+        inputs,
+        stage: staging.items,
+        command,
+        package_folder: process.folder.as_ref().map(|folder| folder.to_string_lossy().into_owned()),
+        outputs: outputs(process, unit, valid),
+        needs: needs::needs(config, defaults),
+        limits: needs::limits(config, defaults),
+        retries: config.retries.unwrap_or(0),
+        fetch: defaults.fetch.clone(),
+    }
+}
+
+/// Outputs that the caller asked for, in order.
+fn outputs(process: &Process, unit: &ExecutionUnit, valid: &Valid) -> Vec<OutputWanted> {
+    let wanted = valid.shape.outputs.iter();
+    wanted
+        .filter_map(|(id, selection)| {
+            let output = process.outputs.get(id)?;
+            let named = selection.format.as_ref().and_then(|format| format.media_type.clone());
+            Some(OutputWanted {
+                id: id.to_string(),
+                find: match unit.outputs().get(id) {
+                    Some(OutputBinding::Glob(globs)) => Find::Glob(globs.clone()),
+                    Some(OutputBinding::Stdout) => Find::Stdout,
+                    None => Find::Name,
+                },
+                required: output.min_occurs > 0,
+                many: output.is_many(),
+                media_type: named.or_else(|| output.media_types.first().cloned()),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,276 @@
+//! The processes of this server: read from folders, and followed as their files change.
+//!
+//! Files are polled. Nothing else sees a change on NFS, and a ConfigMap changes by one symbolic link.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::{
+    Fault, Finding, Process, UnitKind,
+    entry::{Entry, Look},
+    scan,
+};
+use crate::id::ProcessId;
+
+/// Time between two looks. A change that must be confirmed by a second look is still visible within 2 s.
+const PERIOD: Duration = Duration::from_millis(750);
+
+/// What this server can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// The kind of units.
+    pub kind: UnitKind,
+    /// Name of the executor, for messages.
+    pub executor: String,
+}
+
+/// The processes at one time. Cheap to clone as an `Arc`, and never changes.
+#[derive(Debug, Default)]
+pub struct Processes {
+    /// Counts the changes: another number, other processes.
+    pub generation: u64,
+    /// Files that are not used, or whose last version is not.
+    pub broken: Vec<Broken>,
+    by_id: BTreeMap<ProcessId, Arc<Process>>,
+}
+
+/// A package file with faults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The file.
+    pub file: PathBuf,
+    /// Every fault.
+    pub faults: Vec<Fault>,
+    /// The process whose former version is still served.
+    pub kept: Option<ProcessId>,
+}
+
+impl Processes {
+    /// The process of an id.
+    pub fn get(&self, id: &str) -> Option<&Arc<Process>> {
+        self.by_id.get(id)
+    }
+
+    /// Every process in order of ids.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Process>> {
+        self.by_id.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+/// Follows the package files of some folders.
+#[derive(Debug)]
+pub struct Registry {
+    folders: Vec<PathBuf>,
+    runs: Runs,
+    state: Mutex<State>,
+    current: RwLock<Arc<Processes>>,
+    generation: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: Vec<Entry>,
+    /// Folders that could not be read at the last look.
+    unreadable: Vec<PathBuf>,
+    /// What was said of the whole, so that it is said once.
+    told: BTreeMap<String, String>,
+}
+
+impl Registry {
+    /// Reads all packages of the folders; the first folder comes first where ids meet.
+    pub fn load(folders: Vec<PathBuf>, runs: Runs) -> Self {
+        let registry = Self {
+            folders,
+            runs,
+            state: Mutex::default(),
+            current: RwLock::default(),
+            generation: watch::Sender::new(0),
+        };
+        registry.look(Look::First);
+        registry
+    }
+
+    /// The processes now.
+    pub fn snapshot(&self) -> Arc<Processes> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells each change by its generation.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// Looks once for changes. True if the processes are others now.
+    pub fn poll(&self) -> bool {
+        self.look(Look::Again)
+    }
+
+    /// Looks for changes until it is dropped.
+    pub async fn watch(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let registry = Arc::clone(&self);
+            // A folder on NFS may hang: that must not stop anybody else.
+            if let Err(error) = tokio::task::spawn_blocking(move || registry.poll()).await {
+                tracing::error!(%error, "looking for changed packages failed");
+            }
+        }
+    }
+
+    fn look(&self, look: Look) -> bool {
+        let mut state = self.lock();
+        let mut changed = look == Look::First;
+        let mut entries = Vec::new();
+        let mut known: BTreeMap<PathBuf, Entry> =
+            std::mem::take(&mut state.entries).into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        for folder in &self.folders {
+            match scan::folder(folder) {
+                Ok(found) => {
+                    readable(&mut state, folder);
+                    for file in found {
+                        let entry = known.remove(&file.path);
+                        let (entry, is_other) = Entry::seen(entry, file, look);
+                        changed |= is_other;
+                        entries.push(entry);
+                    }
+                }
+                Err(error) => {
+                    unreadable(&mut state, folder, &error);
+                    let inside: Vec<PathBuf> = known.keys().filter(|path| path.starts_with(folder)).cloned().collect();
+                    entries.extend(inside.iter().filter_map(|path| known.remove(path)));
+                }
+            }
+        }
+        // A file that an editor replaces is gone for a moment; only one that stays away is removed.
+        for entry in known.into_values() {
+            match entry.missed() {
+                Some(entry) => entries.push(entry),
+                None => changed = true,
+            }
+        }
+        self.arrange(&mut entries);
+        state.entries = entries;
+        if changed {
+            self.publish(&mut state);
+        }
+        changed
+    }
+
+    /// Folders as they were named, files by path.
+    fn arrange(&self, entries: &mut [Entry]) {
+        let rank = |entry: &Entry| self.folders.iter().position(|folder| entry.path.starts_with(folder));
+        entries.sort_by(|a, b| (rank(a), &a.path).cmp(&(rank(b), &b.path)));
+    }
+
+    fn publish(&self, state: &mut State) {
+        let mut processes = Processes { generation: self.snapshot().generation + 1, ..Processes::default() };
+        let mut owners: BTreeMap<ProcessId, PathBuf> = BTreeMap::new();
+        // Files that are there come before one that is about to be forgotten: it may have been renamed.
+        let (gone, here): (Vec<&Entry>, Vec<&Entry>) = state.entries.iter().partition(|entry| entry.is_missed());
+        for entry in here.iter().chain(&gone) {
+            if let Some(faults) = &entry.faults {
+                let kept = entry.good.as_ref().map(|good| good.id.clone());
+                processes.broken.push(Broken { file: entry.path.clone(), faults: faults.clone(), kept });
+            }
+            let Some(good) = &entry.good else { continue };
+            match owners.get(&good.id) {
+                None => {
+                    owners.insert(good.id.clone(), entry.path.clone());
+                    processes.by_id.insert(good.id.clone(), Arc::clone(good));
+                }
+                Some(_) if entry.is_missed() => {}
+                Some(owner) => {
+                    let message = format!("the process {} is defined in {} already", good.id, owner.display());
+                    let remedy = Some("give it another id, or remove one of the files".to_owned());
+                    let path = "processDescription.process.id";
+                    let fault = Finding::at(&entry.path, entry.id_place, path, message, remedy);
+                    processes.broken.push(Broken { file: entry.path.clone(), faults: vec![fault], kept: None });
+                }
+            }
+        }
+        self.tell(state, &processes);
+        let generation = processes.generation;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(processes);
+        self.generation.send_replace(generation);
+    }
+
+    /// Says what is wrong, once for each change.
+    fn tell(&self, state: &mut State, processes: &Processes) {
+        let mut lines: BTreeMap<String, String> = BTreeMap::new();
+        for broken in &processes.broken {
+            let faults: Vec<String> = broken.faults.iter().map(ToString::to_string).collect();
+            let kept = match &broken.kept {
+                Some(id) => format!("process {id} keeps its former version"),
+                None => "the package is not used".to_owned(),
+            };
+            lines.insert(broken.file.display().to_string(), format!("{kept}: {}", faults.join(" | ")));
+        }
+        for process in processes.iter() {
+            if let Some(line) = self.why_not_runnable(process) {
+                lines.insert(format!("process {}", process.id), line);
+            }
+        }
+        for (about, line) in &lines {
+            if state.told.get(about) != Some(line) {
+                tracing::warn!(package = about, "{line}");
+            }
+        }
+        for about in state.told.keys().filter(|about| !lines.contains_key(*about)) {
+            tracing::info!(package = about, "what was wrong with it is right now, or it is gone");
+        }
+        tracing::info!(processes = processes.len(), generation = processes.generation, "processes are read");
+        state.told = lines;
+    }
+
+    /// Why a process can't run on this server, in one line; `None` if it can.
+    pub fn why_not_runnable(&self, process: &Process) -> Option<String> {
+        if process.runnable(self.runs.kind) {
+            return None;
+        }
+        let (has, wants) = match self.runs.kind {
+            UnitKind::Command => ("docker", "commands"),
+            UnitKind::Docker => ("command", "containers"),
+        };
+        Some(format!(
+            "process {} has only {has} units; this server runs {wants} (executor: {})",
+            process.id, self.runs.executor
+        ))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn readable(state: &mut State, folder: &PathBuf) {
+    if let Some(at) = state.unreadable.iter().position(|it| it == folder) {
+        state.unreadable.swap_remove(at);
+        tracing::info!(folder = %folder.display(), "the folder of packages can be read again");
+    }
+}
+
+/// What can't be seen is not gone: a server of files that is away for a minute removes no process.
+fn unreadable(state: &mut State, folder: &PathBuf, error: &std::io::Error) {
+    if !state.unreadable.contains(folder) {
+        state.unreadable.push(folder.clone());
+        tracing::warn!(folder = %folder.display(), %error, "the folder of packages can't be read; its processes stay");
+    }
+}
