@@ -7,16 +7,14 @@ use super::{
     CommandItem, Input, OutputBinding, Template, TemplatePart, command,
     located::{Kind, Place},
     suggest,
+    template::Names,
     walk::{Report, Spot, shorten},
 };
 use crate::id::{InputId, OutputId};
 
 /// Arguments that input bindings add to the command, in order of their position; then in the order they are written.
-pub(super) fn inputs(
-    report: &mut Report<'_>,
-    bindings: &Spot<'_>,
-    inputs: &IndexMap<InputId, Input>,
-) -> Vec<CommandItem> {
+pub(super) fn inputs(report: &mut Report<'_>, bindings: &Spot<'_>, names: Names<'_>) -> Vec<CommandItem> {
+    let inputs = names.inputs;
     let Some(spot) = bindings.get("inputBindings") else { return Vec::new() };
     if !report.any_object(&spot) {
         return Vec::new();
@@ -27,7 +25,7 @@ pub(super) fn inputs(
             no_such(report, key.place, &member, "input", inputs.keys().map(InputId::as_str));
             continue;
         };
-        placed.extend(input_binding(report, &member, id, input, inputs));
+        placed.extend(input_binding(report, &member, input, Names { own: Some(id), ..names }));
     }
     placed.sort_by_key(|(position, _)| *position);
     placed.into_iter().map(|(_, item)| item).collect()
@@ -36,11 +34,13 @@ pub(super) fn inputs(
 fn input_binding(
     report: &mut Report<'_>,
     spot: &Spot<'_>,
-    id: &InputId,
     input: &Input,
-    inputs: &IndexMap<InputId, Input>,
+    names: Names<'_>,
 ) -> Option<(u32, CommandItem)> {
-    if !report.object(spot, &["prefix", "position", "valueFrom", "itemSeparator", "shellQuote"]) {
+    let known = ["prefix", "position", "valueFrom", "itemSeparator", "shellQuote"];
+    // The example of the official schema misnames its own member.
+    let misnamed = |name: &str| (name == "inputSeparator").then_some("is called `itemSeparator`");
+    if !report.object_but(spot, &known, misnamed) {
         return None;
     }
     let before = report.faults.len();
@@ -50,12 +50,12 @@ fn input_binding(
     {
         report.fault(&member, "asks for a shell, and there is none", "remove it");
     }
-    let value = binding_value(report, spot, id, input, inputs)?;
+    let value = binding_value(report, spot, input, names)?;
     let item = match spot.get("prefix") {
         None => CommandItem::One(value),
         Some(member) => prefixed(report.text(&member)?, value),
     };
-    command::check_repetition(report, spot, &item, inputs);
+    command::check_repetition(report, spot, &item, names.inputs);
     (report.faults.len() == before).then_some((position?, item))
 }
 
@@ -72,10 +72,10 @@ fn prefixed(prefix: &str, value: Template) -> CommandItem {
 fn binding_value(
     report: &mut Report<'_>,
     spot: &Spot<'_>,
-    id: &InputId,
     input: &Input,
-    inputs: &IndexMap<InputId, Input>,
+    names: Names<'_>,
 ) -> Option<Template> {
+    let id = names.own?;
     let separator = spot.get("itemSeparator");
     let Some(member) = spot.get("valueFrom") else {
         return match separator {
@@ -86,7 +86,7 @@ fn binding_value(
     if let Some(separator) = &separator {
         report.fault(separator, "stands beside `valueFrom`, which says the value already", "remove one of them");
     }
-    let value = command::argument(report, &member, inputs, Some(id))?;
+    let value = command::argument(report, &member, names)?;
     let may_be_absent = input.min_occurs == 0 && input.default.is_none();
     if may_be_absent && !value.inputs().any(|named| named == id) {
         let message = format!("does not name $(self): without a value for {id} it could not be left out");

@@ -7,13 +7,13 @@ use indexmap::IndexMap;
 use super::{
     CommandItem, Input, Template, TemplatePart,
     located::{Kind, Node},
-    template,
+    template::{self, Names},
     walk::{Report, Spot},
 };
 use crate::id::InputId;
 
 /// A command as written. Faults are reported.
-pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<InputId, Input>) -> Vec<CommandItem> {
+pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>, names: Names<'_>) -> Vec<CommandItem> {
     if let Kind::Text(line) = &spot.node.kind {
         let words = line.split_whitespace().collect::<Vec<_>>().join(", ");
         let remedy = format!("write the arguments one by one: [{}]", super::walk::shorten(&words));
@@ -24,7 +24,7 @@ pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<I
     if items.is_empty() && matches!(spot.node.kind, Kind::List(_)) {
         report.fault(spot, "is empty", "write the program and its arguments: [python3, model.py]");
     }
-    let read: Vec<CommandItem> = items.iter().filter_map(|item| one_item(report, item, inputs)).collect();
+    let read: Vec<CommandItem> = items.iter().filter_map(|item| one_item(report, item, names)).collect();
     if read.len() == items.len() {
         check_program(report, &items, &read);
         check_shell(report, &items, &read);
@@ -33,7 +33,7 @@ pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<I
     read
 }
 
-fn one_item(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<InputId, Input>) -> Option<CommandItem> {
+fn one_item(report: &mut Report<'_>, spot: &Spot<'_>, names: Names<'_>) -> Option<CommandItem> {
     let item = match spot.node.kind {
         Kind::List(_) => {
             let parts = spot.items();
@@ -41,25 +41,20 @@ fn one_item(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<InputId,
                 report.fault(spot, "is an empty list", "remove it, or write the arguments that belong together");
             }
             let read: Vec<Template> =
-                parts.iter().filter_map(|part| argument(report, part, inputs, None)).collect();
+                parts.iter().filter_map(|part| argument(report, part, names)).collect();
             if read.len() < parts.len() || read.is_empty() {
                 return None;
             }
             CommandItem::Together(read)
         }
-        _ => CommandItem::One(argument(report, spot, inputs, None)?),
+        _ => CommandItem::One(argument(report, spot, names)?),
     };
-    check_repetition(report, spot, &item, inputs);
+    check_repetition(report, spot, &item, names.inputs);
     Some(item)
 }
 
 /// One argument. An empty one is right: programs do take empty arguments.
-pub(super) fn argument(
-    report: &mut Report<'_>,
-    spot: &Spot<'_>,
-    inputs: &IndexMap<InputId, Input>,
-    own: Option<&InputId>,
-) -> Option<Template> {
+pub(super) fn argument(report: &mut Report<'_>, spot: &Spot<'_>, names: Names<'_>) -> Option<Template> {
     let text = match &spot.node.kind {
         Kind::Text(text) if text.is_empty() => return Some(Template(Vec::new())),
         _ => report.text(spot)?,
@@ -68,7 +63,7 @@ pub(super) fn argument(
         report.fault(spot, "has a NUL character, which no argument can have", "remove it");
         return None;
     }
-    match template::parse(text, inputs, own) {
+    match template::parse(text, names) {
         Ok(template) => Some(template),
         Err(error) => {
             report.fault(spot, error.to_string(), error.remedy());

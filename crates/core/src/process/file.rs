@@ -78,6 +78,10 @@ fn text(path: &Path) -> Result<String, Fault> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        fault(format!("is no text in UTF-8: byte {} is wrong", valid + 1))
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let line = before.split('\n').count() as u64;
+        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) as u64 + 1;
+        let remedy = Some("save it as UTF-8".to_owned());
+        Finding::at(path, Place { line, column }, "", "is no text in UTF-8".to_owned(), remedy)
     })
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use rutter_types::ExecuteRequest;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -11,12 +12,12 @@ use super::{
     description,
     finding::{Fault, Finding, Notice},
     located::{Kind, Node, Place},
-    suggest,
+    schema_walk, suggest,
     unit::{self, Declared},
     values,
     walk::{Report, Spot, shorten},
 };
-use crate::{id::InputId, yaml};
+use crate::{id::InputId, validate, yaml};
 
 const MEMBERS: [&str; 5] = ["processDescription", "executionUnit", "examples", "deploymentProfile", "$schema"];
 
@@ -89,7 +90,7 @@ fn package(
     let mut description = rutter_types::ProcessDescription { summary: head.summary, ..Default::default() };
     description.inputs = inputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect();
     description.outputs = outputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect();
-    Some(Process {
+    let process = Process {
         id: head.id,
         legacy_id: head.legacy_id,
         description,
@@ -100,7 +101,25 @@ fn package(
         folder: folder.map(Path::to_owned),
         digest: digest(&source),
         source,
-    })
+    };
+    if report.faults.is_empty() {
+        examples_work(report, &top, &process);
+    }
+    Some(process)
+}
+
+/// An example is a promise: a request that is refused is no example.
+fn examples_work(report: &mut Report<'_>, top: &Spot<'_>, process: &Process) {
+    let spots = top.get("examples").map(|spot| spot.items()).unwrap_or_default();
+    for (spot, example) in spots.iter().zip(&process.examples) {
+        let request = ExecuteRequest { inputs: example.inputs.clone(), ..ExecuteRequest::default() };
+        let context = validate::Context { own_results: &|_| None };
+        for fault in validate::validate(process, &request, &context).err().unwrap_or_default() {
+            let place = spot.node.nearest(&fault.pointer).place;
+            let path = format!("{}{}", spot.path, schema_walk::dotted(&fault.pointer));
+            report.fault_at(place, &path, fault.detail, Some("an example must be a request that works".to_owned()));
+        }
+    }
 }
 
 /// Members that are meant seriously but do nothing here must not be passed over.

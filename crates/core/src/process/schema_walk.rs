@@ -62,7 +62,7 @@ pub(super) fn compile(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Schema
 }
 
 /// `/properties/a/0` as `.properties.a[0]`.
-fn dotted(pointer: &str) -> String {
+pub(super) fn dotted(pointer: &str) -> String {
     pointer
         .split('/')
         .skip(1)

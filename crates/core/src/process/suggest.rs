@@ -1,6 +1,7 @@
 //! "Did you mean …": the known word nearest to a misspelt one.
 
-/// The candidate nearest to `word`, if it is near enough to be meant: a third of its letters may be wrong.
+/// The candidate nearest to `word`, if it is near enough to be meant: a third of its letters may be wrong, or its end
+/// missing.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
     let folded = fold(word);
@@ -9,10 +10,18 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     }
     candidates
         .into_iter()
-        .map(|candidate| (distance(&folded, &fold(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).clamp(1, 3))
+        .filter_map(|candidate| Some((score(&folded, &fold(candidate))?, candidate)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Edits from one word to the other; `None` when they are not near.
+fn score(word: &[char], candidate: &[char]) -> Option<usize> {
+    const SHORTEST_START: usize = 4;
+    let distance = distance(word, candidate);
+    let near = distance <= (candidate.len() / 3).clamp(1, 3);
+    let start = word.len() >= SHORTEST_START && candidate.starts_with(word);
+    (near || start).then_some(distance)
 }
 
 /// Case, hyphens and underscores are what people get wrong without noticing.
@@ -46,10 +55,11 @@ mod tests {
     #[test]
     fn what_was_meant_is_found() {
         let known = ["cpuMin", "cpuMax", "memoryMin", "memoryMax", "jobTimeout"];
-        let near = |word| nearest(word, known);
+        let near = |word: &str| nearest(word, known);
         assert_eq!(near("cpumin"), Some("cpuMin"));
         assert_eq!(near("memory_max"), Some("memoryMax"));
         assert_eq!(near("jobTimoeut"), Some("jobTimeout"));
+        assert_eq!(near("memory"), Some("memoryMin"));
         assert_eq!(near("volumes"), None);
         assert_eq!(near(&"x".repeat(10_000)), None);
         assert_eq!(near(""), None);

@@ -1,4 +1,7 @@
-//! Arguments with references to inputs: `$(inputs.level)`, `$(inputs.dem.path)`. `$$(` stands for the text `$(`.
+//! Arguments with references to inputs: `$(inputs.level)`, `$(inputs.dem.path)`. `$(package)` is the package's folder.
+//! `$$(` stands for the text `$(`, as in Kubernetes: a backslash would mean two things in YAML.
+
+use std::path::Path;
 
 use indexmap::IndexMap;
 use rutter_types::agent::FileField;
@@ -17,8 +20,8 @@ pub(super) enum TemplateError {
     NoInput { name: String, near: Option<String> },
     #[error("{field:?} is nothing that a file has")]
     NoField { input: InputId, field: String },
-    #[error("input {0} is not given as a file")]
-    NoFile(InputId),
+    #[error("`$(package)` is a folder that this unit has not")]
+    NoPackage,
     #[error("`$(self)` has a meaning in `bindings.inputBindings` only")]
     NoSelf,
 }
@@ -36,20 +39,24 @@ impl TemplateError {
             Self::NoField { input, .. } => {
                 format!("write $(inputs.{input}.path), or .basename, .nameroot, .nameext")
             }
-            Self::NoFile(input) => {
-                format!("write $(inputs.{input}), or give its schema `type: string` and a contentMediaType")
-            }
+            Self::NoPackage => "only commands of this machine have it; in an image, write the path there".to_owned(),
             Self::NoSelf => "write $(inputs.NAME)".to_owned(),
         }
     }
 }
 
-/// Reads one argument. `own` is the input that `$(self)` means.
-pub(super) fn parse(
-    text: &str,
-    inputs: &IndexMap<InputId, Input>,
-    own: Option<&InputId>,
-) -> Result<Template, TemplateError> {
+/// What references may name.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub(super) inputs: &'a IndexMap<InputId, Input>,
+    /// The input that `$(self)` means.
+    pub(super) own: Option<&'a InputId>,
+    /// The folder that `$(package)` means.
+    pub(super) folder: Option<&'a Path>,
+}
+
+/// Reads one argument.
+pub(super) fn parse(text: &str, names: Names<'_>) -> Result<Template, TemplateError> {
     let mut parts = Parts::default();
     let mut rest = text;
     while let Some(at) = rest.find("$(") {
@@ -62,7 +69,10 @@ pub(super) fn parse(
         parts.text(&rest[..at]);
         let after = &rest[at + 2..];
         let end = after.find(')').ok_or(TemplateError::Open)?;
-        parts.0.push(reference(after[..end].trim(), inputs, own)?);
+        match after[..end].trim() {
+            "package" => parts.text(&package(names.folder)?),
+            inner => parts.0.push(reference(inner, names)?),
+        }
         rest = &after[end + 1..];
     }
     parts.text(rest);
@@ -83,15 +93,17 @@ impl Parts {
     }
 }
 
-fn reference(
-    inner: &str,
-    inputs: &IndexMap<InputId, Input>,
-    own: Option<&InputId>,
-) -> Result<TemplatePart, TemplateError> {
+fn package(folder: Option<&Path>) -> Result<String, TemplateError> {
+    let absolute = folder.and_then(|folder| std::path::absolute(folder).ok());
+    absolute.and_then(|folder| folder.to_str().map(ToOwned::to_owned)).ok_or(TemplateError::NoPackage)
+}
+
+fn reference(inner: &str, names: Names<'_>) -> Result<TemplatePart, TemplateError> {
+    let Names { inputs, own, .. } = names;
     if inner == "self" || inner.starts_with("self.") {
         let own = own.ok_or(TemplateError::NoSelf)?;
         return match inner.strip_prefix("self.") {
-            Some(field) => file(own, field, inputs),
+            Some(field) => file(own, field),
             None => Ok(TemplatePart::Value(own.clone())),
         };
     }
@@ -105,14 +117,15 @@ fn reference(
     if let Some((name, field)) = name.rsplit_once('.')
         && let Some((id, _)) = inputs.get_key_value(name)
     {
-        return file(id, field, inputs);
+        return file(id, field);
     }
     let wanted = name.split('.').next().unwrap_or(name);
     let near = suggest::nearest(wanted, inputs.keys().map(InputId::as_str)).map(ToOwned::to_owned);
     Err(TemplateError::NoInput { name: super::walk::shorten(wanted), near })
 }
 
-fn file(id: &InputId, field: &str, inputs: &IndexMap<InputId, Input>) -> Result<TemplatePart, TemplateError> {
+/// Any value can be had as a file: one that is none is written to one.
+fn file(id: &InputId, field: &str) -> Result<TemplatePart, TemplateError> {
     let known = match field {
         "path" => FileField::Path,
         "basename" => FileField::Basename,
@@ -120,8 +133,5 @@ fn file(id: &InputId, field: &str, inputs: &IndexMap<InputId, Input>) -> Result<
         "nameext" => FileField::Nameext,
         _ => return Err(TemplateError::NoField { input: id.clone(), field: super::walk::shorten(field) }),
     };
-    if !inputs.get(id).is_some_and(|input| input.is_file) {
-        return Err(TemplateError::NoFile(id.clone()));
-    }
     Ok(TemplatePart::File(id.clone(), known))
 }

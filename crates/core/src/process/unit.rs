@@ -8,6 +8,7 @@ use super::{
     CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, ExecutionUnit, Input, Output, OutputBinding, TemplatePart,
     bindings, command, env,
     located::Kind,
+    template::Names,
     walk::{Report, Spot, shorten},
 };
 use crate::id::{InputId, OutputId};
@@ -97,14 +98,19 @@ struct Common {
     outputs: IndexMap<OutputId, OutputBinding>,
 }
 
-fn common(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>) -> Common {
-    let mut items =
-        spot.get("command").map(|member| command::read(report, &member, declared.inputs)).unwrap_or_default();
+fn common(
+    report: &mut Report<'_>,
+    spot: &Spot<'_>,
+    declared: &Declared<'_>,
+    folder: Option<&Path>,
+) -> Common {
+    let names = Names { inputs: declared.inputs, own: None, folder };
+    let mut items = spot.get("command").map(|member| command::read(report, &member, names)).unwrap_or_default();
     let mut outputs = IndexMap::new();
     if let Some(bindings) = spot.get("bindings")
         && report.object(&bindings, &["inputBindings", "outputBindings"])
     {
-        items.extend(bindings::inputs(report, &bindings, declared.inputs));
+        items.extend(bindings::inputs(report, &bindings, names));
         outputs = bindings::outputs(report, &bindings, declared.outputs);
     }
     let env = spot.get("env").map(|member| env::read(report, &member)).unwrap_or_default();
@@ -117,7 +123,7 @@ fn command_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_
     if spot.get("command").is_none() {
         report.fault(spot, "`command` is missing", "add `command: [python3, model.py]`");
     }
-    let Common { command, env, config, outputs } = common(report, spot, declared);
+    let Common { command, env, config, outputs } = common(report, spot, declared, declared.folder);
     program_is_there(report, spot, &command, declared.folder);
     (report.faults.len() == before).then_some(CommandUnit { command, env, config, outputs })
 }
@@ -157,7 +163,7 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
     {
         report.notice(&member, "`deployment` has no effect: the server's executor decides where it runs", None);
     }
-    let Common { command, env, config, outputs } = common(report, spot, declared);
+    let Common { command, env, config, outputs } = common(report, spot, declared, None);
     let kubernetes = spot.get("kubernetes").filter(|member| report.any_object(member));
     (report.faults.len() == before).then_some(DockerUnit {
         image: image?,

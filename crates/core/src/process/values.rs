@@ -129,7 +129,7 @@ fn input(
     let mut input = Input {
         min_occurs: occurs.min,
         max_occurs: occurs.max,
-        // Of a schema with faults nothing is known: `.path` must not be one more fault.
+        // Of a schema with faults nothing is known: a default by reference must not be one more fault.
         is_file: schema.is_file() || !is_right,
         default: None,
         by_value: allows("byValue"),

@@ -213,6 +213,16 @@ fn file_defaults_stay_in_the_folder() {
 }
 
 #[test]
+fn a_command_may_name_files_of_its_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("package.yaml");
+    std::fs::write(&path, package("{type: number}", "  command: [python3, $(package)/model.py]")).unwrap();
+    let process = file::check(&path).result.unwrap();
+    let argument = CommandItem::One(Template(vec![text(&format!("{}/model.py", folder.path().display()))]));
+    assert_eq!(process.units[0].command()[1], argument);
+}
+
+#[test]
 fn the_shipped_packages_are_right() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../processes");
     let files = file::find(&folder).unwrap();
