@@ -1,1 +1,38 @@
-//! The HTTP side: OGC API - Processes, pages, the agents' listener
+//! The HTTP side: OGC API - Processes, pages, the agents' listener.
+//!
+//! A request's way: [`serve`] reads it, the front finds out under which [`Base`] URL and by which [`Caller`] it
+//! comes and refuses what must not go further, the [router](routes) finds its handler, the handler asks the engine and
+//! [answers](answer) as was [negotiated](negotiate), and the front tells errors in the client's format.
+
+pub mod access;
+pub mod answer;
+pub mod base;
+pub mod body;
+mod cache;
+pub mod callbacks;
+mod config;
+mod cors;
+mod describe;
+pub mod error;
+mod forwarded;
+mod front;
+mod metrics;
+pub mod negotiate;
+pub mod openapi;
+mod place;
+pub mod render;
+pub mod routes;
+mod serve;
+mod state;
+mod tokens;
+pub mod ui;
+
+pub use access::{Caller, may_see};
+pub use base::{Base, Connection};
+pub use config::{Access, Limits, ServerConfig};
+pub use error::ApiError;
+pub use front::App;
+pub use metrics::Metrics;
+pub use serve::{serve, serve_agents};
+pub use state::AppState;
+pub use tokens::{Role, TokenFileError, Tokens};

@@ -1,0 +1,118 @@
+//! What the server is told by its configuration, as plain values: the command line fills them from its typed sections.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use url::Url;
+
+use crate::tokens::{TokenFileError, Tokens};
+
+/// The HTTP side.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Address that is listened on, with the port that was really bound.
+    pub listen: SocketAddr,
+    /// URL under which the world sees this server, path included.
+    pub public_url: Option<Url>,
+    /// Networks of proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Who may call.
+    pub access: Access,
+    /// Origins of web pages that may call; `*` = any.
+    pub allowed_origins: Vec<String>,
+    /// Name on the landing page.
+    pub title: String,
+    /// Text on the landing page.
+    pub description: Option<String>,
+    /// Limits and times.
+    pub limits: Limits,
+}
+
+/// Who may call.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Everybody who reaches the address.
+    Open,
+    /// Bearers of these tokens. What the server is and what it can do (landing page, conformance, API definition,
+    /// processes and their descriptions, health) is told to everybody.
+    Tokens(Tokens),
+}
+
+impl Access {
+    /// Callers named by a token file, see [`Tokens::parse`].
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn from_token_file(path: &Path) -> Result<Self, TokenFileError> {
+        let unreadable = |source| TokenFileError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Tokens::parse(&text).map(Self::Tokens)
+    }
+}
+
+/// Limits and times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Greatest size of a request body, bytes.
+    pub body_bytes: u64,
+    /// Deepest nesting of a JSON body.
+    pub json_depth: usize,
+    /// Longest wait of a synchronous request.
+    pub sync_wait: Duration,
+    /// Greatest size of a request's head, bytes.
+    pub head_bytes: usize,
+    /// Time in which a request's head must come; also how long an idle connection is kept.
+    pub head_timeout: Duration,
+    /// Longest silence within a request's body.
+    pub body_timeout: Duration,
+    /// Most connections at the same time; more wait until one ends.
+    pub connections: usize,
+    /// Time that requests get to finish when the server stops.
+    pub shutdown: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            access: Access::Open,
+            allowed_origins: vec!["*".into()],
+            title: "Rutter".into(),
+            description: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 16 * 1024 * 1024,
+            json_depth: 64,
+            sync_wait: Duration::from_secs(30),
+            head_bytes: 32 * 1024,
+            head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            connections: 16_384,
+            shutdown: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Whether only this machine reaches the server.
+    pub fn on_loopback(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback()
+    }
+
+    /// Whether everybody may call and only this machine can: then web pages must be kept from calling for others.
+    pub(crate) fn is_open_loopback(&self) -> bool {
+        self.on_loopback() && matches!(self.access, Access::Open)
+    }
+}

@@ -1,0 +1,57 @@
+//! Processes as they are described: both versions' members, links, and schemas in 1.0's dialect.
+
+use rutter_core::process::{Input, Output, Process, dialect::to_v1};
+use rutter_types::{InputDescription, Link, OutputDescription, ProcessDescription, ProcessSummary, rel};
+
+use crate::{base::Base, negotiate::Format, routes::self_and_alternate};
+
+/// What the list says of a process (`/req/core/process-list-success`, 2.0 `/req/core/process-summary-links`).
+pub(crate) fn summary(base: &Base, process: &Process) -> ProcessSummary {
+    let [this, other] = self_and_alternate(base, &path(process), Format::Json);
+    let mut summary = process.description.summary.clone();
+    summary.mutable = Some(false);
+    summary.links.extend([this.titled("Description"), other.titled("Description as a page"), execute(base, process)]);
+    summary
+}
+
+/// The whole description (`/req/ogc-process-description/json-encoding`).
+pub(crate) fn description(base: &Base, process: &Process, format: Format) -> ProcessDescription {
+    let [this, other] = self_and_alternate(base, &path(process), format);
+    let mut summary = process.description.summary.clone();
+    summary.mutable = Some(false);
+    summary.links.extend([
+        this.titled("This document"),
+        other.titled("This document in another form"),
+        execute(base, process).titled("Execute the process"),
+        Link::new(base.url("/processes"), "up", "application/json").titled("All processes"),
+        Link::new(base.url("/"), "service", "application/json").titled("Landing page"),
+        Link::new(format!("{}?processID={}", base.url("/jobs"), process.id), rel::JOB_LIST, "application/json")
+            .titled("Jobs of this process"),
+        Link { href: PROFILE.into(), rel: "profile".into(), ..Link::default() },
+    ]);
+    ProcessDescription {
+        summary,
+        inputs: process.inputs.iter().map(|(id, it)| (id.to_string(), input(it))).collect(),
+        outputs: process.outputs.iter().map(|(id, it)| (id.to_string(), output(it))).collect(),
+    }
+}
+
+/// The profile that 2.0 demands in the links of a description.
+const PROFILE: &str = "https://www.opengis.net/def/profile/OGC/0/ogc-process-description";
+
+pub(crate) fn path(process: &Process) -> String {
+    format!("/processes/{}", process.id)
+}
+
+fn execute(base: &Base, process: &Process) -> Link {
+    let url = base.url(&format!("/processes/{}/execution", process.id));
+    Link { href: url, rel: rel::EXECUTE.into(), title: Some("Execute".into()), ..Link::default() }
+}
+
+fn input(input: &Input) -> InputDescription {
+    InputDescription { schema: to_v1(&input.description.schema), ..input.description.clone() }
+}
+
+fn output(output: &Output) -> OutputDescription {
+    OutputDescription { schema: to_v1(&output.description.schema), ..output.description.clone() }
+}

@@ -1,0 +1,132 @@
+//! `GET /processes` and `GET /processes/{id}`: the list and the descriptions.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::Uri;
+use rutter_core::process::{nearest, registry::Processes};
+use rutter_types::{Link, ProcessList};
+
+use crate::{
+    base::Base,
+    cache::Document,
+    describe,
+    error::ApiError,
+    negotiate::{Format, Negotiated, parameter},
+    state::AppState,
+    ui,
+};
+
+/// Several clients never follow `next`: a page holds what a server usually has.
+const LIMIT: usize = 1_000;
+/// Higher limits are brought down to this (`/req/core/pl-limit-response`).
+const LIMIT_MOST: usize = 10_000;
+
+/// Which part of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    offset: usize,
+    limit: usize,
+}
+
+/// The list (`/req/core/process-list-success`), paged by offset.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    base: Base,
+    uri: Uri,
+    negotiated: Negotiated,
+) -> Result<Response, ApiError> {
+    let part = part(&uri)?;
+    let processes = state.registry.snapshot();
+    let make = || {
+        let list = list_of(&base, &processes, part, negotiated.format);
+        match negotiated.format {
+            Format::Json => Document::json(&list),
+            Format::Html => state.pages.processes(&base, &list).map(Document::html),
+        }
+    };
+    // Only the usual page is kept: others are as many as there are numbers.
+    if part == (Part { offset: 0, limit: LIMIT }) {
+        let document = state.cache.get(processes.generation, &base, negotiated.format, "/processes", make)?;
+        return Ok(document.respond(&negotiated));
+    }
+    Ok(make()?.respond(&negotiated))
+}
+
+fn part(uri: &Uri) -> Result<Part, ApiError> {
+    if uri.query().is_none() {
+        return Ok(Part { offset: 0, limit: LIMIT });
+    }
+    let number = |name: &str, least: usize, allowed: &str| match parameter(uri, name) {
+        None => Ok(None),
+        Some(text) => match text.parse::<usize>() {
+            Ok(number) if number >= least && !text.starts_with('+') => Ok(Some(number)),
+            _ => Err(ApiError::query(name, &text, allowed)),
+        },
+    };
+    let limit = number("limit", 1, "a whole number from 1 to 10000")?;
+    let offset = number("offset", 0, "a whole number from 0")?;
+    Ok(Part { offset: offset.unwrap_or(0), limit: limit.unwrap_or(LIMIT).min(LIMIT_MOST) })
+}
+
+fn list_of(base: &Base, processes: &Processes, part: Part, format: Format) -> ProcessList {
+    let here = |part: Part| match part {
+        Part { offset: 0, limit: LIMIT } => "/processes".to_owned(),
+        Part { offset: 0, limit } => format!("/processes?limit={limit}"),
+        Part { offset, limit } => format!("/processes?limit={limit}&offset={offset}"),
+    };
+    let [this, other] = super::self_and_alternate(base, &here(part), format);
+    let mut links = vec![this.titled("This document"), other.titled("This document in another form")];
+    let mut turn = |offset: usize, rel: &str, title: &str| {
+        let url = base.url(&here(Part { offset, ..part }));
+        links.push(Link::new(url, rel, "application/json").titled(title));
+    };
+    let end = part.offset.saturating_add(part.limit);
+    if end < processes.len() {
+        turn(end, "next", "Next page");
+    }
+    if part.offset > 0 {
+        turn(part.offset.saturating_sub(part.limit), "prev", "Previous page");
+    }
+    let page = processes.iter().skip(part.offset).take(part.limit);
+    ProcessList { processes: page.map(|process| describe::summary(base, process)).collect(), links }
+}
+
+/// A description (`/req/core/process-success`).
+pub(super) async fn read(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    base: Base,
+    negotiated: Negotiated,
+) -> Result<Response, ApiError> {
+    let processes = state.registry.snapshot();
+    let make = || {
+        let process = find(&processes, &id)?;
+        let description = describe::description(&base, process, negotiated.format);
+        match negotiated.format {
+            Format::Json => Document::json(&description),
+            Format::Html => {
+                let calls = ui::calls(&base, process);
+                let not_runnable = state.registry.why_not_runnable(process);
+                state.pages.process(&base, &description, &calls, not_runnable).map(Document::html)
+            }
+        }
+    };
+    let document = state.cache.get(processes.generation, &base, negotiated.format, &id, make)?;
+    Ok(document.respond(&negotiated))
+}
+
+/// The process of an id.
+///
+/// # Errors
+/// [`ApiError::NoSuchProcess`], with a known id that looks like it.
+pub(crate) fn find<'p>(
+    processes: &'p Processes,
+    id: &str,
+) -> Result<&'p std::sync::Arc<rutter_core::process::Process>, ApiError> {
+    processes.get(id).ok_or_else(|| ApiError::NoSuchProcess {
+        id: id.chars().take(100).collect(),
+        near: nearest(id, processes.iter().map(|process| process.id.as_str())).map(str::to_owned),
+    })
+}

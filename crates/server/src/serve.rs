@@ -1,0 +1,155 @@
+//! Connections: accepted up to a limit, dropped when they are slow, and ended in order when the server stops.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{body::Body, extract::Request, response::Response, serve::Listener};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+use tower::ServiceExt;
+
+use crate::{base::Connection, config::Limits, front::App, routes, state::AppState};
+
+/// Serves the API until `stop` turns true; then no connection is accepted any more, and requests in progress get
+/// [`Limits::shutdown`] to finish.
+pub async fn serve(listener: TcpListener, state: AppState, stop: watch::Receiver<bool>) {
+    let limits = state.config.limits.clone();
+    let local = listener.local_addr().unwrap_or(state.config.listen);
+    let app = App::new(state.clone());
+    let told = state.clone();
+    let stop = stopping(stop, move || told.stop());
+    let answer = move |mut request: Request, peer: SocketAddr| {
+        let app = app.clone();
+        async move {
+            request.extensions_mut().insert(Connection { peer, local });
+            app.answer(request).await
+        }
+    };
+    connections(Quick(listener), &limits, stop, answer).await;
+}
+
+/// Serves the agents of this machine until `stop` turns true.
+pub async fn serve_agents(listener: UnixListener, state: AppState, stop: watch::Receiver<bool>) {
+    let limits = state.config.limits.clone();
+    let router = routes::agents_router(state);
+    let answer = move |request: Request, _| {
+        let answered = router.clone().oneshot(request);
+        async move {
+            match answered.await {
+                Ok(response) => response,
+                Err(impossible) => match impossible {},
+            }
+        }
+    };
+    connections(listener, &limits, stop, answer).await;
+}
+
+/// A receiver that turns true with another one, after `first` was done.
+fn stopping(mut stop: watch::Receiver<bool>, first: impl FnOnce() + Send + 'static) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        told(&mut stop).await;
+        first();
+        let _ = sender.send(true);
+    });
+    receiver
+}
+
+/// Until it is true; a sender that is gone wants the same.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// TCP without Nagle's delay: answers are written whole.
+struct Quick(TcpListener);
+
+impl Listener for Quick {
+    type Io = tokio::net::TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, peer) = Listener::accept(&mut self.0).await;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection stays with Nagle's delay");
+        }
+        (stream, peer)
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+async fn connections<L, A, F>(mut listener: L, limits: &Limits, mut stop: watch::Receiver<bool>, answer: A)
+where
+    L: Listener,
+    A: Fn(Request, L::Addr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+    L::Addr: Clone + Send + Sync + 'static,
+{
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let mut open = JoinSet::new();
+    loop {
+        let accepted = async {
+            // The semaphore is never closed.
+            let permit = room.clone().acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, (io, peer)) = tokio::select! {
+            () = told(&mut stop) => break,
+            Some(_) = open.join_next() => continue,
+            accepted = accepted => accepted,
+        };
+        let (answer, limits, stop) = (answer.clone(), limits.clone(), stop.clone());
+        open.spawn(async move {
+            connection(io, peer, &limits, stop, answer).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    finish(open, limits.shutdown).await;
+}
+
+async fn connection<I, P, A, F>(io: I, peer: P, limits: &Limits, mut stop: watch::Receiver<bool>, answer: A)
+where
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    P: Clone + Send,
+    A: Fn(Request, P) -> F,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let answered = answer(request.map(Body::new), peer.clone());
+        async move { Ok::<_, Infallible>(answered.await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_bytes.max(8 * 1024))
+        .half_close(false);
+    let connection = builder.serve_connection(TokioIo::new(io), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = told(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients that go away or talk something else are no concern of the operator.
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+async fn finish(mut open: JoinSet<()>, limit: Duration) {
+    let all = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(limit, all).await.is_err() {
+        tracing::warn!(http.requests = open.len(), "requests were cut off: they did not finish in time");
+        open.shutdown().await;
+    }
+}
