@@ -22,7 +22,8 @@ impl Inputs {
 
     /// Reads a JSON object from input id to value.
     pub fn from_file(file: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read(file).with_context(|| format!("cannot read the inputs {}", file.display()))?;
+        let text =
+            std::fs::read(file).with_context(|| format!("cannot read the inputs {}", file.display()))?;
         let inputs = serde_json::from_slice(&text)
             .with_context(|| format!("the inputs {} are not a JSON object", file.display()))?;
         Ok(Self(inputs))
@@ -36,7 +37,9 @@ impl Inputs {
 
 /// The folder for outputs that `RUTTER_OUT` names.
 pub fn out_from_env() -> anyhow::Result<PathBuf> {
-    std::env::var_os("RUTTER_OUT").map(PathBuf::from).context("RUTTER_OUT is not set: it names the folder for the outputs")
+    std::env::var_os("RUTTER_OUT")
+        .map(PathBuf::from)
+        .context("RUTTER_OUT is not set: it names the folder for the outputs")
 }
 
 /// Tells how far the program is. Progress is a courtesy: when it cannot be written, the work goes on.

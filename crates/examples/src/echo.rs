@@ -20,7 +20,8 @@ pub(crate) fn run(inputs: &Inputs, out: &Path) -> anyhow::Result<()> {
     let array = inputs.get("arr").cloned().unwrap_or_else(|| json!([]));
     write(&out.join("arr.json"), array.to_string().as_bytes())?;
 
-    let world = || json!({"bbox": [-180, -90, 180, 90], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"});
+    let world =
+        || json!({"bbox": [-180, -90, 180, 90], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"});
     let bbox = inputs.get("box").cloned().unwrap_or_else(world);
     write(&out.join("box.json"), bbox.to_string().as_bytes())?;
 
@@ -91,7 +92,8 @@ mod tests {
         let mix = folder.path().join("mix.csv");
         std::fs::write(&mix, "a,b\n").unwrap();
         let bbox = json!({"bbox": [51.9, 7, 52, 7.1], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"});
-        let files = echo(json!({"str": "ü\n", "arr": [1, 2, 3], "box": bbox, "mix": mix, "pause": 0.01})).unwrap();
+        let files =
+            echo(json!({"str": "ü\n", "arr": [1, 2, 3], "box": bbox, "mix": mix, "pause": 0.01})).unwrap();
         assert_eq!(value(&files, "str"), "ü\n");
         assert_eq!(value(&files, "arr.json"), "[1,2,3]");
         assert_eq!(value(&files, "mix.csv"), "a,b\n");

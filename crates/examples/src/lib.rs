@@ -112,7 +112,18 @@ mod tests {
         assert_eq!(run(args(&["x", "no-such-program"])), ExitCode::from(2));
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().to_str().unwrap();
-        let flood = ["x", "flood-extent", "--dem", "/nonexistent.tif", "--level", "-3", "--seed", "-84,36", "--out", out];
+        let flood = [
+            "x",
+            "flood-extent",
+            "--dem",
+            "/nonexistent.tif",
+            "--level",
+            "-3",
+            "--seed",
+            "-84,36",
+            "--out",
+            out,
+        ];
         assert_eq!(run(args(&flood)), ExitCode::FAILURE);
     }
 }

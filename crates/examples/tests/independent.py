@@ -169,6 +169,8 @@ def check_extent(out, wet, transform, crs, inside):
             lon, lat = lonlat(crs).transform(x, y) if not crs.is_geographic else (x, y)
             lon = (np.asarray(lon) + 180) % 360 - 180
             shapely.prepare(geometry)
+            beside = np.abs(lon) < 180 - 1e-9  # centres on the antimeridian lie on the cut, in neither part
+            lon, lat = lon[beside], np.asarray(lat)[beside]
             right = (shapely.contains_xy(geometry, lon, lat) == expected).mean()
             assert right >= inside, f"only {right} of the cells lie on the right side of the extent"
     return geometry
@@ -352,7 +354,7 @@ for number, system in enumerate(SYSTEMS):
 @case("noise with walls and islands")
 def _():
     random = np.random.default_rng(5)
-    for number in range(60):
+    for number in range(300):
         shape = (int(random.integers(1, 90)), int(random.integers(1, 150)))
         band = random.integers(0, 10, shape).astype("int16")
         band[random.random(shape) < 0.05] = -1

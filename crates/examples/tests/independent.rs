@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PACKAGES: [&str; 5] = ["rasterio==1.4.4", "numpy==2.4.6", "scipy==1.17.1", "shapely==2.2.0", "pyproj==3.7.2"];
+const PACKAGES: [&str; 5] =
+    ["rasterio==1.4.4", "numpy==2.4.6", "scipy==1.17.1", "shapely==2.2.0", "pyproj==3.7.2"];
 
 #[test]
 fn the_flood_agrees_with_an_independent_computation() {
@@ -35,7 +36,9 @@ fn python() -> PathBuf {
     let ready = || Command::new(&python).args(["-c", imports]).status().is_ok_and(|status| status.success());
     if !ready() {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--only-binary=:all:"]).args(PACKAGES));
+        run(Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--only-binary=:all:"])
+            .args(PACKAGES));
         assert!(ready(), "the packages do not import in {}", venv.display());
     }
     python

@@ -4,7 +4,7 @@
 //! rectangle of the whole earth from side to side; pieces are joined along the rectangle's border, counter-clockwise, which
 //! goes over a pole by itself where the area holds one.
 
-use std::collections::HashMap;
+use super::assemble::assemble;
 
 /// Longitude and latitude in degrees.
 pub type Point = [f64; 2];
@@ -165,67 +165,9 @@ fn following(starts: &[(Place, usize)], used: &[bool], end: Place, first: usize)
     next.or_else(|| starts[..ahead].iter().find(free).map(|(start, index)| (start.0 + AROUND, *index)))
 }
 
-/// Sorts rings into polygons by direction and place; slivers without area along the cut are left out.
-fn assemble(rings: Vec<Ring>) -> Vec<Polygon> {
-    let mut polygons = Vec::new();
-    let mut holes = Vec::new();
-    for ring in rings.into_iter().flat_map(simple_rings) {
-        let area = doubled_area(&ring);
-        if ring.len() < 3 || area.abs() < 1e-18 {
-            continue;
-        }
-        if area > 0.0 { polygons.push(Polygon { exterior: ring, holes: Vec::new() }) } else { holes.push(ring) }
-    }
-    for hole in holes {
-        // The middle of an edge: a corner may touch the outer ring.
-        let middle = [(hole[0][0] + hole[1][0]) / 2.0, (hole[0][1] + hole[1][1]) / 2.0];
-        let around = polygons.iter_mut().find(|polygon| contains(&polygon.exterior, middle));
-        if let Some(polygon) = around {
-            polygon.holes.push(hole);
-        }
-    }
-    polygons
-}
-
-/// Cuts a ring wherever it comes to the same point again: where a hole touched the cut in one point, for one.
-fn simple_rings(ring: Ring) -> Vec<Ring> {
-    // Adding zero makes one of the two zeros.
-    let id = |point: &Point| point.map(|degrees| (degrees + 0.0).to_bits());
-    let mut found = Vec::new();
-    let mut open = Ring::new();
-    let mut positions = HashMap::new();
-    for point in ring {
-        if let Some(position) = positions.get(&id(&point)).copied() {
-            let cut = open.split_off(position);
-            for passed in &cut {
-                positions.remove(&id(passed));
-            }
-            found.push(cut);
-        }
-        positions.insert(id(&point), open.len());
-        open.push(point);
-    }
-    found.push(open);
-    found
-}
-
-/// Twice the area in square degrees, positive if the ring runs counter-clockwise.
-fn doubled_area(ring: &[Point]) -> f64 {
-    let Some(origin) = ring.first() else { return 0.0 };
-    let edges = ring.iter().zip(ring.iter().cycle().skip(1));
-    edges.map(|(a, b)| (a[0] - origin[0]) * (b[1] - origin[1]) - (b[0] - origin[0]) * (a[1] - origin[1])).sum()
-}
-
-fn contains(ring: &[Point], [x, y]: Point) -> bool {
-    let edges = ring.iter().zip(ring.iter().cycle().skip(1));
-    let crossed = edges.filter(|(a, b)| {
-        (a[1] > y) != (b[1] > y) && x < a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0])
-    });
-    crossed.count() % 2 == 1
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::assemble::doubled_area;
     use super::*;
 
     fn square(west: f64, east: f64, south: f64, north: f64) -> Ring {
@@ -241,12 +183,16 @@ mod tests {
             assert!(ring.iter().all(|point| point[0].abs() <= 180.0 && point[1].abs() <= 90.0), "{ring:?}");
             doubled_area(ring) / 2.0
         };
-        polygons.iter().map(|polygon| ring(&polygon.exterior) + polygon.holes.iter().map(ring).sum::<f64>()).sum()
+        polygons
+            .iter()
+            .map(|polygon| ring(&polygon.exterior) + polygon.holes.iter().map(ring).sum::<f64>())
+            .sum()
     }
 
     #[test]
     fn what_does_not_cross_is_left_as_it_is() {
-        let polygon = Polygon { exterior: square(-10.0, 10.0, 0.0, 5.0), holes: vec![hole(1.0, 2.0, 1.0, 2.0)] };
+        let polygon =
+            Polygon { exterior: square(-10.0, 10.0, 0.0, 5.0), holes: vec![hole(1.0, 2.0, 1.0, 2.0)] };
         assert_eq!(cut(polygon.clone(), false), [polygon]);
     }
 
@@ -254,7 +200,8 @@ mod tests {
     fn a_grid_from_0_to_360_is_moved_and_cut() {
         let moved = cut(Polygon { exterior: square(200.0, 210.0, 0.0, 5.0), holes: vec![] }, false);
         assert_eq!(moved, [Polygon { exterior: square(-160.0, -150.0, 0.0, 5.0), holes: vec![] }]);
-        let holes = vec![hole(172.0, 174.0, 1.0, 2.0), hole(179.0, 182.0, 3.0, 4.0), hole(184.0, 185.0, 1.0, 2.0)];
+        let holes =
+            vec![hole(172.0, 174.0, 1.0, 2.0), hole(179.0, 182.0, 3.0, 4.0), hole(184.0, 185.0, 1.0, 2.0)];
         let halves = cut(Polygon { exterior: square(170.0, 190.0, 0.0, 5.0), holes }, false);
         assert_eq!(halves.len(), 2);
         assert!(halves.iter().all(|half| half.holes.len() == 1));
@@ -267,7 +214,16 @@ mod tests {
         assert_eq!(whole.len(), 1);
         let east = cut(Polygon { exterior: square(180.0, 190.0, 0.0, 5.0), holes: vec![] }, false);
         assert_eq!((east.len(), total(&east)), (1, 50.0));
-        assert_eq!(total(&cut(Polygon { exterior: square(170.0, 190.0, 0.0, 5.0), holes: vec![hole(180.0, 181.0, 1.0, 2.0)] }, false)), 99.0);
+        assert_eq!(
+            total(&cut(
+                Polygon {
+                    exterior: square(170.0, 190.0, 0.0, 5.0),
+                    holes: vec![hole(180.0, 181.0, 1.0, 2.0)]
+                },
+                false
+            )),
+            99.0
+        );
     }
 
     /// A circle of latitude around a pole, as a projection gives it.

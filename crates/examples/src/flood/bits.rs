@@ -51,7 +51,11 @@ impl Bits {
             let end = columns.end.min((col / 64 + 1) * 64);
             let mask = (u64::MAX >> (64 - (end - col))) << (col % 64);
             let word = &mut self.words[row * self.stride + col / 64];
-            if value { *word |= mask } else { *word &= !mask }
+            if value {
+                *word |= mask
+            } else {
+                *word &= !mask
+            }
             col = end;
         }
     }
@@ -127,7 +131,10 @@ pub(crate) mod tests {
     pub(crate) fn picture(rows: &[&str]) -> Bits {
         let mut bits = Bits::new(rows[0].len(), rows.len());
         for (row, text) in rows.iter().enumerate() {
-            text.bytes().enumerate().filter(|(_, byte)| *byte == b'#').for_each(|(col, _)| bits.set(row, col));
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'#')
+                .for_each(|(col, _)| bits.set(row, col));
         }
         bits
     }

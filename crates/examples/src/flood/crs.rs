@@ -37,7 +37,9 @@ pub enum CrsError {
         source: proj4rs::errors::Error,
     },
     /// A place outside the area where the projection is defined.
-    #[error("({x}, {y}) is outside the area of {name} ({source}): cut the model to the area where its projection is defined")]
+    #[error(
+        "({x}, {y}) is outside the area of {name} ({source}): cut the model to the area where its projection is defined"
+    )]
     Outside {
         /// First coordinate.
         x: f64,
@@ -96,7 +98,11 @@ impl Crs {
     pub(super) fn to_lonlat(&self, point: [f64; 2]) -> Result<[f64; 2], CrsError> {
         if let Some(degrees) = self.degrees {
             // Outermost cell edges may lie half a cell beyond a pole.
-            let [lon, lat] = self.convert(&self.wgs84, [point[0] * degrees, point[1] * degrees].map(f64::to_radians), point)?;
+            let [lon, lat] = self.convert(
+                &self.wgs84,
+                [point[0] * degrees, point[1] * degrees].map(f64::to_radians),
+                point,
+            )?;
             // The shift of a datum answers within -180 to 180; the grid's own turn around the earth is kept.
             let turns = ((point[0] * degrees - lon.to_degrees()) / 360.0).round();
             return Ok([lon.to_degrees() + turns * 360.0, lat.to_degrees().clamp(-90.0, 90.0)]);

@@ -19,10 +19,14 @@ pub(super) struct Definition {
 #[derive(Debug, Error, PartialEq)]
 pub enum DefinitionError {
     /// No keys, or none that say what the coordinates mean.
-    #[error("the model does not say its coordinate reference system: add it (gdal_edit.py -a_srs EPSG:… model.tif)")]
+    #[error(
+        "the model does not say its coordinate reference system: add it (gdal_edit.py -a_srs EPSG:… model.tif)"
+    )]
     Missing,
     /// Geocentric, or a local engineering system.
-    #[error("the model is neither in a geographic nor in a projected system (GTModelTypeGeoKey {model}): {REMEDY}")]
+    #[error(
+        "the model is neither in a geographic nor in a projected system (GTModelTypeGeoKey {model}): {REMEDY}"
+    )]
     NotAMap {
         /// GTModelTypeGeoKey.
         model: u16,
@@ -50,8 +54,10 @@ pub enum DefinitionError {
 const REMEDY: &str = "warp it to a common one first (gdalwarp -t_srs EPSG:4326 in.tif out.tif)";
 const USER_DEFINED: u16 = 32767;
 /// Codes in use that are younger than the built-in registry.
-const NEWER: [(u16, &str); 1] =
-    [(9377, "+proj=tmerc +lat_0=4 +lon_0=-73 +k=0.9992 +x_0=5000000 +y_0=2000000 +ellps=GRS80 +units=m +no_defs")];
+const NEWER: [(u16, &str); 1] = [(
+    9377,
+    "+proj=tmerc +lat_0=4 +lon_0=-73 +k=0.9992 +x_0=5000000 +y_0=2000000 +ellps=GRS80 +units=m +no_defs",
+)];
 
 /// The definition that the keys of a file give.
 pub(super) fn from_keys(tags: &GeoTags) -> Result<Definition, DefinitionError> {
@@ -98,7 +104,11 @@ fn registered(code: u16) -> Result<String, DefinitionError> {
     let proj = known.filter(|proj| !proj.is_empty()).ok_or(DefinitionError::UnknownCode { code })?;
     // The order of axes concerns coordinates in text; columns of a raster run along the easting.
     let dropped = ["+wktext", "+axis=neu", "+axis=enu", "+vunits", "+geoidgrids", "+vto_meter"];
-    let kept = proj.split_whitespace().filter(|word| !dropped.iter().any(|drop| word.starts_with(drop)));
+    // Grids of datum shifts are not shipped; `@null` says that there is no shift.
+    let grid = |word: &&str| word.starts_with("+nadgrids=") && *word != "+nadgrids=@null";
+    let kept = proj
+        .split_whitespace()
+        .filter(|word| !grid(word) && !dropped.iter().any(|drop| word.starts_with(drop)));
     let words: Vec<&str> = kept.map(without_grid).collect();
     Ok(words.join(" "))
 }
@@ -250,7 +260,8 @@ fn mollweide(tags: &GeoTags) -> Option<String> {
         let (_, rest) = citation.split_once(&format!("PARAMETER[\"{name}\","))?;
         rest.split(']').next()?.trim().parse::<f64>().ok()
     };
-    let [lon_0, x_0, y_0] = [parameter("Central_Meridian")?, parameter("False_Easting")?, parameter("False_Northing")?];
+    let [lon_0, x_0, y_0] =
+        [parameter("Central_Meridian")?, parameter("False_Easting")?, parameter("False_Northing")?];
     Some(format!("+proj=moll +lon_0={lon_0} +x_0={x_0} +y_0={y_0}"))
 }
 

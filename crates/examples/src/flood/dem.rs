@@ -61,7 +61,9 @@ pub enum DemError {
         source: TiffError,
     },
     /// More than one band.
-    #[error("the elevation model has {bands} bands: give one with a single band (gdal_translate -b 1 in.tif out.tif)")]
+    #[error(
+        "the elevation model has {bands} bands: give one with a single band (gdal_translate -b 1 in.tif out.tif)"
+    )]
     Bands {
         /// How many.
         bands: u16,
@@ -73,7 +75,9 @@ pub enum DemError {
     )]
     Mask,
     /// No place on the map.
-    #[error("the elevation model has no usable georeference ({what}): give a GeoTIFF with pixel scale and tie point or a transform")]
+    #[error(
+        "the elevation model has no usable georeference ({what}): give a GeoTIFF with pixel scale and tie point or a transform"
+    )]
     Georeference {
         /// What is missing or wrong.
         what: &'static str,
@@ -98,8 +102,8 @@ const GDAL_METADATA: u16 = 42112;
 impl Dem {
     /// Opens a GeoTIFF and reads its tags. Of several images in the file (overviews), the first is the model.
     pub(super) fn open(path: &Path) -> Result<Self, DemError> {
-        let file = File::open(path)
-            .map_err(|source| DemError::Open { path: path.display().to_string(), source })?;
+        let file =
+            File::open(path).map_err(|source| DemError::Open { path: path.display().to_string(), source })?;
         let mut decoder = Decoder::new(BufReader::with_capacity(1 << 20, file))?.with_limits(limits());
         let (width, height) = decoder.dimensions()?;
         let (width, height) = (width as usize, height as usize);
@@ -212,17 +216,24 @@ fn text(decoder: &mut Decoder<BufReader<File>>, tag: Tag) -> String {
 }
 
 fn grid(tags: &GeoTags) -> Result<Affine, DemError> {
-    let affine = match (tags.transformation.as_slice(), tags.pixel_scale.as_slice(), tags.tiepoints.as_slice()) {
-        ([a, b, _, c, d, e, _, f, ..], _, _) => Affine { origin: [*c, *f], column: [*a, *d], row: [*b, *e] },
-        (_, [across, down, ..], [i, j, _, x, y, ..]) => {
-            let origin = [x - i * across, y + j * down];
-            Affine { origin, column: [*across, 0.0], row: [0.0, -down] }
-        }
-        (_, _, [_, _, _, _, _, _, _, ..]) => {
-            return Err(DemError::Georeference { what: "only ground control points: warp it first with gdalwarp" });
-        }
-        _ => return Err(DemError::Georeference { what: "no pixel scale with tie point and no transform" }),
-    };
+    let affine =
+        match (tags.transformation.as_slice(), tags.pixel_scale.as_slice(), tags.tiepoints.as_slice()) {
+            ([a, b, _, c, d, e, _, f, ..], _, _) => {
+                Affine { origin: [*c, *f], column: [*a, *d], row: [*b, *e] }
+            }
+            (_, [across, down, ..], [i, j, _, x, y, ..]) => {
+                let origin = [x - i * across, y + j * down];
+                Affine { origin, column: [*across, 0.0], row: [0.0, -down] }
+            }
+            (_, _, [_, _, _, _, _, _, _, ..]) => {
+                return Err(DemError::Georeference {
+                    what: "only ground control points: warp it first with gdalwarp",
+                });
+            }
+            _ => {
+                return Err(DemError::Georeference { what: "no pixel scale with tie point and no transform" });
+            }
+        };
     let parts = [affine.origin, affine.column, affine.row].concat();
     if affine.determinant() == 0.0 || parts.iter().any(|part| !part.is_finite()) {
         return Err(DemError::Georeference { what: "cells without area" });
@@ -263,7 +274,9 @@ impl Values {
         let fill = self.nodata.unwrap_or(0.0);
         let row = vec![fill; place.width];
         for down in 0..place.height {
-            self.place(&row, Place { row: place.row + down, height: 1, ..place }, level, terrain, |value| value);
+            self.place(&row, Place { row: place.row + down, height: 1, ..place }, level, terrain, |value| {
+                value
+            });
         }
     }
 
@@ -288,7 +301,14 @@ impl Values {
         }
     }
 
-    fn place<T: Copy>(&self, values: &[T], place: Place, level: f64, terrain: &mut Terrain, number: impl Fn(T) -> f64) {
+    fn place<T: Copy>(
+        &self,
+        values: &[T],
+        place: Place,
+        level: f64,
+        terrain: &mut Terrain,
+        number: impl Fn(T) -> f64,
+    ) {
         let columns = terrain.open.width();
         for (down, line) in values.chunks_exact(place.width.max(1)).take(place.height).enumerate() {
             let row = place.row + down;

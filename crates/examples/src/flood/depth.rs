@@ -47,7 +47,12 @@ pub(super) fn write(
 }
 
 /// The tiles of one row of tiles, compressed by as many threads as there are processors.
-fn compressed_row(wet: &Bits, depth: &[f32], row: usize, across: usize) -> std::io::Result<Vec<(Vec<u8>, u64)>> {
+fn compressed_row(
+    wet: &Bits,
+    depth: &[f32],
+    row: usize,
+    across: usize,
+) -> std::io::Result<Vec<(Vec<u8>, u64)>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(across);
     let share = across.div_ceil(threads);
     std::thread::scope(|scope| {
@@ -63,8 +68,13 @@ fn compressed_row(wet: &Bits, depth: &[f32], row: usize, across: usize) -> std::
     })
 }
 
-fn compressed(wet: &Bits, depth: &[f32], tile_row: usize, tile_col: usize) -> std::io::Result<(Vec<u8>, u64)> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(6));
+fn compressed(
+    wet: &Bits,
+    depth: &[f32],
+    tile_row: usize,
+    tile_col: usize,
+) -> std::io::Result<(Vec<u8>, u64)> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(2));
     let mut line = [NODATA; TILE];
     let mut bytes = [0_u8; TILE * 4];
     for row in tile_row * TILE..(tile_row + 1) * TILE {
@@ -112,16 +122,28 @@ enum Field {
 
 impl Field {
     fn offsets(values: Vec<u64>, big: bool) -> Self {
-        if big { Self::Long8(values) } else { Self::Long(values.into_iter().map(|value| value as u32).collect()) }
+        if big {
+            Self::Long8(values)
+        } else {
+            Self::Long(values.into_iter().map(|value| value as u32).collect())
+        }
     }
 
     /// Type code, number of values, and their bytes.
     fn parts(&self) -> (u16, u64, Vec<u8>) {
         match self {
-            Self::Short(values) => (3, values.len() as u64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            Self::Long(values) => (4, values.len() as u64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            Self::Long8(values) => (16, values.len() as u64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            Self::Double(values) => (12, values.len() as u64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            Self::Short(values) => {
+                (3, values.len() as u64, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            }
+            Self::Long(values) => {
+                (4, values.len() as u64, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            }
+            Self::Long8(values) => {
+                (16, values.len() as u64, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            }
+            Self::Double(values) => {
+                (12, values.len() as u64, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            }
             Self::Ascii(text) => (2, text.len() as u64 + 1, [text.as_bytes(), &[0]].concat()),
         }
     }
@@ -144,8 +166,18 @@ fn entries(wet: &Bits, tags: &GeoTags, tiles: usize, big: bool) -> Vec<(u16, Fie
         (339, Field::Short(vec![3])),
         (42113, Field::Ascii(NODATA.to_string())),
     ];
-    let doubles = [(33550, &tags.pixel_scale), (33922, &tags.tiepoints), (34264, &tags.transformation), (34736, &tags.doubles)];
-    entries.extend(doubles.into_iter().filter(|(_, values)| !values.is_empty()).map(|(tag, values)| (tag, Field::Double(values.clone()))));
+    let doubles = [
+        (33550, &tags.pixel_scale),
+        (33922, &tags.tiepoints),
+        (34264, &tags.transformation),
+        (34736, &tags.doubles),
+    ];
+    entries.extend(
+        doubles
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(tag, values)| (tag, Field::Double(values.clone()))),
+    );
     entries.push((34735, Field::Short(tags.directory.clone())));
     if !tags.ascii.is_empty() {
         entries.push((34737, Field::Ascii(tags.ascii.clone())));

@@ -44,7 +44,9 @@ pub enum FloodError {
         north: f64,
     },
     /// The model has no height at the seed.
-    #[error("the elevation model has no data at the seed ({longitude}, {latitude}): choose a seed on a cell that has a height")]
+    #[error(
+        "the elevation model has no data at the seed ({longitude}, {latitude}): choose a seed on a cell that has a height"
+    )]
     SeedUnknown {
         /// The seed's longitude.
         longitude: f64,

@@ -64,7 +64,8 @@ struct Placement<'a> {
 
 impl<'a> Placement<'a> {
     fn new(wet: &Bits, grid: &'a Affine, crs: &'a Crs) -> Result<Self, CrsError> {
-        let first = (0..wet.height()).find_map(|row| wet.next_set(row, 0).map(|col| (col as f64, row as f64)));
+        let first =
+            (0..wet.height()).find_map(|row| wet.next_set(row, 0).map(|col| (col as f64, row as f64)));
         let (col, row) = first.unwrap_or((0.0, 0.0));
         let corner = crs.to_lonlat(grid.apply(col, row))?;
         let opposite = crs.to_lonlat(grid.apply(col + 1.0, row + 1.0))?;
@@ -76,7 +77,8 @@ impl<'a> Placement<'a> {
     fn on_earth(&self, polygon: GridPolygon) -> Result<Polygon, CrsError> {
         let ring = |corners: Vec<Corner>| -> Result<Ring, CrsError> {
             let points = corners.iter().map(|(col, row)| {
-                let [longitude, latitude] = self.crs.to_lonlat(self.grid.apply(f64::from(*col), f64::from(*row)))?;
+                let [longitude, latitude] =
+                    self.crs.to_lonlat(self.grid.apply(f64::from(*col), f64::from(*row)))?;
                 // As it is written, so that what is cut after this is what readers see.
                 Ok([self.rounded(longitude), self.rounded(latitude)])
             });

@@ -80,7 +80,11 @@ impl GeoTags {
     pub(super) fn text(&self, key: u16) -> Option<&str> {
         let [_, location, count, offset] = self.entry(key)?;
         let range = usize::from(offset)..(usize::from(offset) + usize::from(count)).min(self.ascii.len());
-        if location == ASCII_TAG { self.ascii.get(range).map(|text| text.trim_end_matches(['|', '\0'])) } else { None }
+        if location == ASCII_TAG {
+            self.ascii.get(range).map(|text| text.trim_end_matches(['|', '\0']))
+        } else {
+            None
+        }
     }
 
     fn entry(&self, key: u16) -> Option<[u16; 4]> {

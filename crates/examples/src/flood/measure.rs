@@ -66,7 +66,13 @@ impl Measure {
     }
 }
 
-fn by_rows(wet: &Bits, depth: &[f32], grid: &Affine, crs: &Crs, measure: &mut Measure) -> Result<(), CrsError> {
+fn by_rows(
+    wet: &Bits,
+    depth: &[f32],
+    grid: &Affine,
+    crs: &Crs,
+    measure: &mut Measure,
+) -> Result<(), CrsError> {
     let latitude = |row: f64| {
         let [_, latitude] = crs.to_own_lonlat(grid.apply(0.0, row))?;
         Ok::<_, CrsError>(latitude.clamp(-std::f64::consts::FRAC_PI_2, std::f64::consts::FRAC_PI_2))
@@ -88,7 +94,13 @@ fn by_rows(wet: &Bits, depth: &[f32], grid: &Affine, crs: &Crs, measure: &mut Me
     Ok(())
 }
 
-fn by_blocks(wet: &Bits, depth: &[f32], grid: &Affine, crs: &Crs, measure: &mut Measure) -> Result<(), CrsError> {
+fn by_blocks(
+    wet: &Bits,
+    depth: &[f32],
+    grid: &Affine,
+    crs: &Crs,
+    measure: &mut Measure,
+) -> Result<(), CrsError> {
     let size = (wet.width().max(wet.height()) / BLOCKS).clamp(1, LARGEST_BLOCK);
     let mut sums = vec![Sum::default(); wet.width().div_ceil(size)];
     for top in (0..wet.height()).step_by(size) {

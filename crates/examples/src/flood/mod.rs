@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 pub mod affine;
 pub mod antimeridian;
+mod assemble;
 pub mod bits;
 mod crs;
 mod definition;
@@ -108,7 +109,8 @@ fn seed_outside(dem: &Dem, crs: &Crs, seed: Seed) -> FloodError {
     let (width, height) = (dem.width as f64, dem.height as f64);
     for step in 0..=8 {
         let part = f64::from(step) / 8.0;
-        let border = [(part * width, 0.0), (part * width, height), (0.0, part * height), (width, part * height)];
+        let border =
+            [(part * width, 0.0), (part * width, height), (0.0, part * height), (width, part * height)];
         for (col, row) in border {
             if let Ok([longitude, latitude]) = crs.to_lonlat(dem.grid.apply(col, row)) {
                 bounds = [
@@ -165,7 +167,10 @@ fn write_extent(path: &Path, wet: &Bits, dem: &Dem, crs: &Crs, summary: &Value) 
     out.flush().map_err(failed)
 }
 
-fn write(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<(), FloodError> {
+fn write(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<(), FloodError> {
     let written = File::create(path).and_then(|file| {
         let mut out = BufWriter::with_capacity(1 << 20, file);
         content(&mut out)?;

@@ -16,13 +16,17 @@ pub struct Seed {
 #[derive(Debug, Error)]
 pub enum SeedError {
     /// Neither GeoJSON nor two numbers.
-    #[error("seed {given} is not a GeoJSON Point: give {{\"type\": \"Point\", \"coordinates\": [longitude, latitude]}}")]
+    #[error(
+        "seed {given} is not a GeoJSON Point: give {{\"type\": \"Point\", \"coordinates\": [longitude, latitude]}}"
+    )]
     NotAPoint {
         /// What was given, shortened.
         given: String,
     },
     /// Numbers that are no place on earth.
-    #[error("seed ({longitude}, {latitude}) is not on earth: give longitude (-360 to 360) before latitude (-90 to 90) in degrees")]
+    #[error(
+        "seed ({longitude}, {latitude}) is not on earth: give longitude (-360 to 360) before latitude (-90 to 90) in degrees"
+    )]
     NotOnEarth {
         /// The first number.
         longitude: f64,
@@ -51,7 +55,9 @@ impl Seed {
 fn point(json: &Value) -> Option<[f64; 2]> {
     match json.get("type")?.as_str()? {
         "Point" => match json.get("coordinates")?.as_array()?.as_slice() {
-            [longitude, latitude] | [longitude, latitude, _] => Some([longitude.as_f64()?, latitude.as_f64()?]),
+            [longitude, latitude] | [longitude, latitude, _] => {
+                Some([longitude.as_f64()?, latitude.as_f64()?])
+            }
             _ => None,
         },
         "Feature" => point(json.get("geometry")?),
@@ -83,7 +89,13 @@ mod tests {
 
     #[test]
     fn what_is_no_point_on_earth_is_refused_with_the_remedy() {
-        for text in ["", "{}", "null", r#"{"type":"Point","coordinates":[1]}"#, r#"{"type":"LineString","coordinates":[1,2]}"#] {
+        for text in [
+            "",
+            "{}",
+            "null",
+            r#"{"type":"Point","coordinates":[1]}"#,
+            r#"{"type":"LineString","coordinates":[1,2]}"#,
+        ] {
             assert!(Seed::parse(text).unwrap_err().to_string().contains("coordinates"));
         }
         assert!(Seed::parse("36.5,-184.1").unwrap_err().to_string().contains("longitude"));

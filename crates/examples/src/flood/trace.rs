@@ -265,7 +265,10 @@ mod tests {
     /// Twice the area that a ring has on its left.
     fn area(ring: &[Corner]) -> i64 {
         let next = ring.iter().cycle().skip(1);
-        ring.iter().zip(next).map(|(a, b)| i64::from(b.0) * i64::from(a.1) - i64::from(a.0) * i64::from(b.1)).sum()
+        ring.iter()
+            .zip(next)
+            .map(|(a, b)| i64::from(b.0) * i64::from(a.1) - i64::from(a.0) * i64::from(b.1))
+            .sum()
     }
 
     /// What must hold for any flood: right directions, simple rings, and areas that add up to the cells.
