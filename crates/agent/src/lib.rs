@@ -1,1 +1,54 @@
-//! The supervisor in front of every command: stages inputs, runs it, captures, measures, uploads
+//! The supervisor in front of every command: stages inputs, runs it, captures, measures, uploads.
+//!
+//! It runs under both executors and knows at its start only where the server is; the rest stands in the work order.
+//! One thread runs everything, and it is the main thread: the command's parent-death signal follows the thread that
+//! started it, so that thread has to live as long as the agent.
+
+mod attempt;
+mod clock;
+mod command;
+mod contact;
+mod folders;
+mod lock;
+mod log;
+mod outputs;
+mod progress;
+mod settings;
+mod stage;
+mod stop;
+mod supervise;
+mod sys;
+
+use std::process::ExitCode;
+
+use rutter_types::agent::exit;
+
+/// Runs one attempt as the environment tells (`RUTTER_AGENT_*`) and gives the exit code for the executor.
+///
+/// Must be called on the main thread, before any other thread starts children.
+pub fn main_from_env() -> ExitCode {
+    let code = match settings::Settings::from_env() {
+        Ok(settings) => run(settings),
+        Err(error) => fault(&error),
+    };
+    ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1))
+}
+
+fn run(settings: settings::Settings) -> i32 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let code = match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(attempt::run(settings));
+            // A lookup or a file operation that hangs must not hold up the end.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => return fault(&error),
+    };
+    code.unwrap_or_else(|error| fault(&error))
+}
+
+fn fault(error: &dyn std::fmt::Display) -> i32 {
+    eprintln!("rutter-agent: {error}");
+    exit::AGENT_FAULT
+}

@@ -1,0 +1,303 @@
+//! The course of an attempt between order and report: stage, start, watch, collect, send.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use rustix::process::WaitStatus;
+use rutter_types::agent::{Find, Outcome, OutputFile, Phase, Report, WorkOrder};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::contact::{self, Contact, State};
+use crate::folders::Folders;
+use crate::log::{self, Log, Stream};
+use crate::progress::{self, Board};
+use crate::stage::{self, Ready};
+use crate::stop::Stop;
+use crate::supervise::{Cause, Children, Ended, Supervisor, kernel_kills, scratch_size};
+use crate::{command, outputs, sys};
+
+/// Signal number reported for an attempt whose agent was asked to stop.
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+
+/// An attempt on its way.
+pub(super) struct Course<'a> {
+    order: &'a WorkOrder,
+    pub(super) folder: PathBuf,
+    ca: Option<Vec<u8>>,
+    contact: Arc<Contact>,
+    stop: Stop,
+    log: Arc<Log>,
+    board: Board,
+}
+
+/// Why the course leaves its way early.
+enum Detour {
+    /// There is something to report.
+    Report(Outcome),
+    /// There is nobody to report to.
+    Contact(contact::Error),
+}
+
+impl From<contact::Error> for Detour {
+    fn from(error: contact::Error) -> Self {
+        match error {
+            contact::Error::Over | contact::Error::Lost { .. } => Self::Contact(error),
+            refused => Self::Report(Outcome::AgentFault { reason: refused.to_string() }),
+        }
+    }
+}
+
+fn fault(what: &str, error: &io::Error) -> Detour {
+    Detour::Report(Outcome::AgentFault { reason: format!("failed to {what}: {error}") })
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(
+        order: &'a WorkOrder,
+        folder: PathBuf,
+        ca: Option<Vec<u8>>,
+        contact: Arc<Contact>,
+        stop: Stop,
+    ) -> Self {
+        let log = Arc::new(Log::new(folder.join("log.spool"), order.limits.log_bytes));
+        Self { order, folder, ca, contact, stop, log, board: Board::default() }
+    }
+
+    /// Goes all the way; an error means that there is nobody to report to.
+    pub(super) async fn run(&self) -> Result<Report, contact::Error> {
+        let (done, told) = watch::channel(false);
+        let (log, contact) = (Arc::clone(&self.log), Arc::clone(&self.contact));
+        let sender = tokio::spawn(async move { log::send(&log, &contact).await });
+        let (outcome, files) = match Folders::create(&self.folder) {
+            Ok(folders) => {
+                let teller = tokio::spawn(progress::tell(
+                    self.board.clone(),
+                    folders.progress.clone(),
+                    Arc::clone(&self.contact),
+                    told,
+                ));
+                let end = self.work(&folders).await;
+                done.send_replace(true);
+                self.log.finish();
+                let end = reportable(end)?;
+                joined(teller).await?;
+                end
+            }
+            Err(error) => reportable(Err(fault("make the attempt's folders", &error)))?,
+        };
+        self.log.finish();
+        joined(sender).await?;
+        Ok(Report { outcome, usage: self.board.usage(), outputs: files, log_bytes: self.log.bytes() })
+    }
+
+    async fn work(&self, folders: &Folders) -> Result<Vec<OutputFile>, Detour> {
+        let ready = self.staged(folders).await?;
+        let inputs =
+            serde_json::to_string(&ready.inputs).map_err(|error| fault("write the inputs", &error.into()))?;
+        std::fs::write(&folders.inputs_file, &inputs).map_err(|error| fault("write the inputs", &error))?;
+        self.board.set_phase(Phase::Running);
+        self.command(folders, &ready, &inputs).await?;
+        self.board.set_phase(Phase::Uploading);
+        self.outputs(folders).await
+    }
+
+    async fn staged(&self, folders: &Folders) -> Result<Ready, Detour> {
+        let started = Instant::now();
+        let mut stop = self.stop.clone();
+        let staging = stage::stage(self.order, folders, &self.contact, self.ca.as_deref(), &self.log);
+        let staged = tokio::select! {
+            staged = staging => staged,
+            () = stop.asked() => return Err(Detour::Report(Outcome::Signalled { signal: SIGTERM })),
+            state = self.contact.ended() => {
+                let error = if state == State::Over { contact::Error::Over } else { self.lost() };
+                return Err(Detour::Contact(error));
+            }
+        };
+        self.board.measure(|usage| usage.staging_seconds = started.elapsed().as_secs_f64());
+        staged.map_err(|error| match error {
+            stage::Error::Failed(faults) => Detour::Report(Outcome::StagingFailed { faults }),
+            stage::Error::Refused(faults) => Detour::Report(Outcome::BadInput { faults }),
+            stage::Error::ScratchLimit => Detour::Report(Outcome::ScratchLimit),
+            stage::Error::Contact(error) => error.into(),
+        })
+    }
+
+    /// Runs the command; success means exit code 0 within all limits.
+    async fn command(&self, folders: &Folders, ready: &Ready, inputs: &str) -> Result<(), Detour> {
+        let overflow = Arc::new(Notify::new());
+        let copy =
+            self.copy_of_stdout(folders, &overflow).map_err(|error| fault("keep standard output", &error))?;
+        let children = Children::listen().map_err(|error| fault("watch over processes", &error))?;
+        let kills_before = self.order.limits.memory_bytes.and_then(|_| kernel_kills());
+        let started = Instant::now();
+        let command = command::start(self.order, folders, ready, inputs).map_err(|error| {
+            self.log.say(&error.to_string());
+            Detour::Report(Outcome::CannotStart { reason: error.to_string() })
+        })?;
+        let (over, told) = watch::channel(false);
+        let out = self.follow(command.stdout, Stream::Out, copy, told.clone());
+        let err = self.follow(command.stderr, Stream::Err, None, told);
+        let supervisor = Supervisor {
+            limits: &self.order.limits,
+            folders,
+            contact: &self.contact,
+            log: &self.log,
+            peak: Arc::clone(&self.board.peak),
+            overflow: Arc::clone(&overflow),
+            stop: self.stop.clone(),
+            children,
+        };
+        let mut ended = supervisor.watch(command.pid).await;
+        self.measure(started);
+        over.send_replace(true);
+        self.drained([out, err]).await?;
+        if ended.cause.is_none() && overflow.notified().now_or_never().is_some() {
+            ended.cause = Some(Cause::OutputLimit);
+        }
+        self.judge(&ended, folders, kills_before)
+    }
+
+    fn follow(
+        &self,
+        pipe: OwnedFd,
+        stream: Stream,
+        copy: Option<log::Copy>,
+        ended: watch::Receiver<bool>,
+    ) -> JoinHandle<io::Result<()>> {
+        tokio::spawn(log::follow(pipe, stream, Arc::clone(&self.log), copy, ended))
+    }
+
+    fn copy_of_stdout(&self, folders: &Folders, overflow: &Arc<Notify>) -> io::Result<Option<log::Copy>> {
+        let wanted = self.order.outputs.iter().any(|output| output.find == Find::Stdout);
+        let limit = self.order.limits.output_bytes;
+        wanted.then(|| log::Copy::create(&folders.stdout, limit, Arc::clone(overflow))).transpose()
+    }
+
+    fn measure(&self, started: Instant) {
+        let took = sys::children_usage();
+        self.board.peak.raise(self.board.peak.own_of_resident(took.max_resident));
+        self.board.measure(|usage| {
+            usage.command_seconds = started.elapsed().as_secs_f64();
+            usage.cpu_seconds = took.cpu_seconds;
+        });
+    }
+
+    /// Waits until the pipes are read out, unless nobody takes the log any more.
+    async fn drained(&self, readers: [JoinHandle<io::Result<()>>; 2]) -> Result<(), Detour> {
+        for mut reader in readers {
+            tokio::select! {
+                biased;
+                read = &mut reader => match read {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return Err(fault("read the command's output", &error)),
+                    Err(error) => return Err(fault("read the command's output", &io::Error::other(error))),
+                },
+                _ = self.contact.ended() => reader.abort(),
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self, ended: &Ended, folders: &Folders, kills_before: Option<u64>) -> Result<(), Detour> {
+        let limits = &self.order.limits;
+        let out_of_memory = || Outcome::OutOfMemory { peak_bytes: self.board.peak.own() };
+        let outcome = match ended.cause {
+            Some(Cause::TimeLimit) => Outcome::TimeLimit,
+            Some(Cause::OutOfMemory) => out_of_memory(),
+            Some(Cause::ScratchLimit) => Outcome::ScratchLimit,
+            Some(Cause::OutputLimit) => Outcome::OutputLimit { output: self.stdout_output() },
+            // Whatever the program made of it: it was not left to finish.
+            Some(Cause::Asked) => Outcome::Signalled { signal: SIGTERM },
+            Some(Cause::Over) => return Err(Detour::Contact(contact::Error::Over)),
+            Some(Cause::Lost) => return Err(Detour::Contact(self.lost())),
+            None if limits.memory_bytes.is_some_and(|limit| self.board.peak.own() > limit) => out_of_memory(),
+            None if killed_by_kernel(ended.status, kills_before) => out_of_memory(),
+            None if limits.scratch_bytes.is_some_and(|limit| scratch_size(folders) > limit) => {
+                Outcome::ScratchLimit
+            }
+            None => of_status(ended.status),
+        };
+        match outcome {
+            Outcome::Exited { code: 0 } => Ok(()),
+            Outcome::Exited { code } => {
+                self.log.say(&format!("the command ended with exit code {code}"));
+                Err(Detour::Report(outcome))
+            }
+            Outcome::Signalled { signal } if ended.cause.is_none() => {
+                self.log.say(&format!("signal {signal} ended the command"));
+                Err(Detour::Report(outcome))
+            }
+            other => Err(Detour::Report(other)),
+        }
+    }
+
+    fn lost(&self) -> contact::Error {
+        let cause = "nothing was heard for the contact budget".to_owned();
+        contact::Error::Lost { server: self.contact.server(), cause }
+    }
+
+    fn stdout_output(&self) -> String {
+        let output = self.order.outputs.iter().find(|output| output.find == Find::Stdout);
+        output.map(|output| output.id.clone()).unwrap_or_default()
+    }
+
+    async fn outputs(&self, folders: &Folders) -> Result<Vec<OutputFile>, Detour> {
+        if self.order.outputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (wanted, folders, limit) =
+            (self.order.outputs.clone(), folders.clone(), self.order.limits.output_bytes);
+        // Packing a large directory must not hold up the signs of life.
+        let found = tokio::task::spawn_blocking(move || outputs::collect(&wanted, &folders, limit)).await;
+        let items =
+            found.map_err(|error| fault("collect outputs", &io::Error::other(error)))?.map_err(unusable)?;
+        outputs::send(items, &self.contact).await.map_err(|error| match error {
+            outputs::SendError::Output(error) => unusable(error),
+            outputs::SendError::Contact(error) => error.into(),
+        })
+    }
+}
+
+fn unusable(error: outputs::Error) -> Detour {
+    Detour::Report(match error {
+        outputs::Error::Missing(outputs) => Outcome::OutputMissing { outputs },
+        outputs::Error::Unusable { output, reason } => Outcome::OutputUnusable { output, reason },
+        outputs::Error::TooLarge { output } => Outcome::OutputLimit { output },
+        outputs::Error::Io(error) => {
+            Outcome::AgentFault { reason: format!("failed to read outputs: {error}") }
+        }
+    })
+}
+
+fn of_status(status: WaitStatus) -> Outcome {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Outcome::Exited { code },
+        (None, Some(signal)) => Outcome::Signalled { signal },
+        (None, None) => Outcome::AgentFault { reason: "the command ended in an unknown way".to_owned() },
+    }
+}
+
+fn killed_by_kernel(status: WaitStatus, before: Option<u64>) -> bool {
+    status.terminating_signal() == Some(SIGKILL)
+        && before.is_some_and(|before| kernel_kills().is_some_and(|now| now > before))
+}
+
+fn reportable(end: Result<Vec<OutputFile>, Detour>) -> Result<(Outcome, Vec<OutputFile>), contact::Error> {
+    match end {
+        Ok(files) => Ok((Outcome::Exited { code: 0 }, files)),
+        Err(Detour::Report(outcome)) => Ok((outcome, Vec::new())),
+        Err(Detour::Contact(error)) => Err(error),
+    }
+}
+
+/// The end of a task that talks to the server.
+async fn joined(task: JoinHandle<Result<(), contact::Error>>) -> Result<(), contact::Error> {
+    // It neither panics nor is aborted; if it did, log or progress would be short, not the job wrong.
+    task.await.unwrap_or(Ok(()))
+}

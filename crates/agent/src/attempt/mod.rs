@@ -1,0 +1,70 @@
+//! One attempt from order to verdict.
+
+mod course;
+mod report;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rutter_types::agent::{OrderAnswer, WorkOrder, exit};
+
+use crate::contact::{self, Contact};
+use crate::lock;
+use crate::settings::Settings;
+use crate::stop::Stop;
+use course::Course;
+
+/// Why an attempt ends without a verdict.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Lock(#[from] lock::Error),
+    #[error("signals can't be received: {0}")]
+    Signals(#[source] io::Error),
+    #[error(transparent)]
+    Contact(#[from] contact::Error),
+}
+
+/// Runs the attempt; gives the exit code.
+pub(crate) async fn run(settings: Settings) -> Result<i32, Error> {
+    match attempt(settings).await {
+        // Somebody else has it, or nobody wants it: nothing went wrong here.
+        Err(Error::Lock(lock::Error::Busy) | Error::Contact(contact::Error::Over)) => Ok(0),
+        Err(error @ Error::Contact(contact::Error::Lost { .. })) => {
+            eprintln!("rutter-agent: {error}");
+            Ok(exit::LOST_CONTACT)
+        }
+        other => other,
+    }
+}
+
+async fn attempt(settings: Settings) -> Result<i32, Error> {
+    let held = lock::take(&settings.folder)?;
+    let stop = Stop::listen().map_err(Error::Signals)?;
+    let contact = Arc::new(Contact::new(settings.server, settings.token_file, settings.ca.clone()));
+    let Some(order) = order(&contact, stop.clone()).await? else { return Ok(0) };
+    held.record(&order.job)?;
+    contact.set_budget(Duration::from_secs(order.limits.contact_seconds));
+    let course = Course::new(&order, settings.folder, settings.ca, Arc::clone(&contact), stop);
+    let report = course.run().await?;
+    report::deliver(&report, &course.folder, &contact).await.map_err(Error::from)
+}
+
+/// Asks until there is something to do; `None` when there is not, or when the agent is asked to stop first.
+async fn order(contact: &Contact, mut stop: Stop) -> Result<Option<Box<WorkOrder>>, contact::Error> {
+    loop {
+        let answer = tokio::select! {
+            answer = contact.order() => answer?,
+            () = stop.asked() => return Ok(None),
+        };
+        match answer {
+            OrderAnswer::Run(order) => return Ok(Some(order)),
+            OrderAnswer::Over => return Ok(None),
+            OrderAnswer::Wait { millis } => tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(millis)) => {}
+                () = stop.asked() => return Ok(None),
+            },
+        }
+    }
+}

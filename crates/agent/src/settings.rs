@@ -1,0 +1,57 @@
+//! What the agent is told at its start: where the server is, who it is itself, where it may write.
+
+use std::path::PathBuf;
+
+use rutter_types::agent::{ENV_CA, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE};
+
+use crate::contact::Address;
+
+/// The start of all variables that are the agent's own and hidden from the program.
+pub(crate) const OWN_PREFIX: &str = "RUTTER_AGENT_";
+
+/// Settings from the environment.
+pub(crate) struct Settings {
+    pub(crate) server: Address,
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) folder: PathBuf,
+    /// PEM, or a path to it: both are used by people who set CA variables.
+    pub(crate) ca: Option<Vec<u8>>,
+}
+
+/// A setting that is missing or can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{0} is not set")]
+    Missing(&'static str),
+    #[error("{ENV_SERVER} is '{value}'; it must look like unix:/path/to/socket or https://host:port")]
+    Server { value: String },
+    #[error("{ENV_CA} names '{path}', which can't be read: {source}")]
+    Ca { path: String, source: std::io::Error },
+}
+
+impl Settings {
+    pub(crate) fn from_env() -> Result<Self, Error> {
+        let server = text(ENV_SERVER).ok_or(Error::Missing(ENV_SERVER))?;
+        let address = Address::parse(&server).ok_or(Error::Server { value: server })?;
+        let folder = std::env::var_os(ENV_FOLDER).ok_or(Error::Missing(ENV_FOLDER))?;
+        // Paths are told to the program, which runs in another directory.
+        let folder = std::path::absolute(&folder).unwrap_or_else(|_| folder.into());
+        Ok(Self {
+            server: address,
+            token_file: std::env::var_os(ENV_TOKEN_FILE).map(PathBuf::from),
+            folder,
+            ca: text(ENV_CA).map(certificates).transpose()?,
+        })
+    }
+}
+
+fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn certificates(value: String) -> Result<Vec<u8>, Error> {
+    if value.contains("-----BEGIN") {
+        return Ok(value.into_bytes());
+    }
+    std::fs::read(&value).map_err(|source| Error::Ca { path: value, source })
+}

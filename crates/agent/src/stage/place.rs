@@ -1,0 +1,107 @@
+//! Files that need no network: their place below `in`, and their bytes from the order or the package.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+use rustix::io::Errno;
+use rutter_types::agent::{Source, StageItem};
+
+use super::{ItemError, Space, Stager, Written};
+use crate::folders::{is_safe_component, make};
+
+impl Stager<'_> {
+    /// Writes one item to its place.
+    pub(super) async fn write(&self, item: &StageItem) -> Result<Written, ItemError> {
+        let path = self.place(item)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let (size, media_type) = match &item.source {
+            Source::Text(text) => (self.put(&mut file, text.as_bytes())?, None),
+            Source::Base64(text) => (self.put(&mut file, &decode(text)?)?, None),
+            Source::Package(relative) => (self.copy(&mut file, relative)?, None),
+            Source::Url(url) => self.fetcher.fetch(url, &mut file, &self.space).await?,
+            Source::Result { job, output, index } => {
+                (self.result(job, output, *index, &mut file).await?, None)
+            }
+        };
+        Ok(Written { path, size, media_type })
+    }
+
+    fn place(&self, item: &StageItem) -> Result<PathBuf, ItemError> {
+        for name in [&item.input, &item.name] {
+            if !is_safe_component(name) {
+                return Err(ItemError::UnsafeName(name.clone()));
+            }
+        }
+        let mut folder = self.folders.inputs.join(&item.input);
+        if let Some(index) = item.index {
+            folder.push(index.to_string());
+        }
+        make(&folder)?;
+        Ok(folder.join(&item.name))
+    }
+
+    fn put(&self, file: &mut File, bytes: &[u8]) -> Result<u64, ItemError> {
+        self.space.take(bytes.len())?;
+        file.write_all(bytes)?;
+        Ok(bytes.len() as u64)
+    }
+
+    /// A copy, so that a program that writes into its inputs does not change the package.
+    fn copy(&self, to: &mut File, relative: &str) -> Result<u64, ItemError> {
+        let folder = self.order.package_folder.as_deref().ok_or(ItemError::NoPackage)?;
+        let outside = || ItemError::OutsidePackage(relative.to_owned());
+        let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = open(folder, path, Mode::empty()).map_err(io::Error::from)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        // Links inside the package are the author's business, as long as they stay inside.
+        let from = match openat2(&folder, relative, flags, Mode::empty(), ResolveFlags::BENEATH) {
+            Ok(from) => File::from(from),
+            Err(Errno::XDEV) => return Err(outside()),
+            Err(Errno::NOSYS | Errno::PERM) => File::open(self.canonical(relative)?)?,
+            Err(errno) => return Err(io::Error::from(errno).into()),
+        };
+        if !from.metadata()?.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("'{relative}' is no plain file"),
+            )
+            .into());
+        }
+        copy_within(from, to, &self.space)
+    }
+
+    /// For kernels without openat2: the package does not change while it is read.
+    fn canonical(&self, relative: &str) -> Result<PathBuf, ItemError> {
+        let folder = self.order.package_folder.as_deref().ok_or(ItemError::NoPackage)?;
+        let folder = std::fs::canonicalize(folder)?;
+        let path = std::fs::canonicalize(folder.join(relative))?;
+        if path.starts_with(&folder) { Ok(path) } else { Err(ItemError::OutsidePackage(relative.to_owned())) }
+    }
+}
+
+fn copy_within(mut from: File, to: &mut File, space: &Space) -> Result<u64, ItemError> {
+    let mut buffer = vec![0; 256 * 1024];
+    let mut size = 0;
+    loop {
+        let length = from.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(size);
+        }
+        space.take(length)?;
+        to.write_all(&buffer[..length])?;
+        size += length as u64;
+    }
+}
+
+/// Line breaks are common in base64 that people paste.
+fn decode(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
+    match STANDARD.decode(text) {
+        Ok(bytes) => Ok(bytes),
+        Err(_) => STANDARD.decode(text.split_ascii_whitespace().collect::<String>()),
+    }
+}

@@ -1,0 +1,119 @@
+//! Servers that fail: answered late, gone for a while, gone for ever, or no longer interested.
+
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rutter_types::agent::Outcome;
+use serde_json::json;
+use support::{Bench, finish, lives, named, sh, wait_until};
+
+#[test]
+fn every_call_is_tried_again() {
+    let bench = Bench::new(json!({
+        "command": sh("seq 1 1000; head -c 300000 /dev/zero > $RUTTER_OUT/big"), "outputs": [named("big")],
+    }));
+    bench.known.failing.store(4, Ordering::SeqCst);
+    let agent = bench.agent();
+    wait_until(|| (bench.known.failing.load(Ordering::SeqCst) == 0).then_some(()));
+    bench.known.failing.store(3, Ordering::SeqCst);
+    assert_eq!(finish(agent), 0);
+    assert_eq!(bench.output("big", 0).len(), 300_000);
+    assert_eq!(bench.log().len(), 1000);
+}
+
+/// Killed at a random moment, started again a little later, many times.
+#[test]
+fn a_server_killed_again_and_again() {
+    let mut bench = Bench::new(json!({
+        "command": sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $i; echo \"$((i*8)) step $i\" >> $RUTTER_PROGRESS; \
+                       sleep 0.2; done; head -c 40000000 /dev/urandom > $RUTTER_OUT/big; cp $RUTTER_OUT/big ../copy"),
+        "outputs": [named("big")],
+    }));
+    let mut agent = bench.agent();
+    for round in 0.. {
+        if let Some(status) = agent.try_wait().unwrap() {
+            assert_eq!(status.code(), Some(0));
+            break;
+        }
+        bench.kill_server();
+        std::thread::sleep(Duration::from_millis(60));
+        bench.start_server();
+        std::thread::sleep(Duration::from_millis(200 + round * 37 % 300 + round * 20));
+    }
+    let lines: Vec<String> = bench.log().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(lines, (1..=12).map(|n| format!("line {n}")).collect::<Vec<_>>());
+    assert_eq!(bench.output("big", 0), std::fs::read(bench.folder().join("copy")).unwrap());
+}
+
+#[test]
+fn the_command_goes_on_while_the_server_is_away() {
+    let mut bench = Bench::new(json!({"command": sh("echo up > up; sleep 0.5; echo late; echo x > ended")}));
+    let agent = bench.agent();
+    bench.wait_for_file("up");
+    bench.kill_server();
+    bench.wait_for_file("ended");
+    std::thread::sleep(Duration::from_millis(300));
+    bench.start_server();
+    assert_eq!(finish(agent), 0);
+    assert_eq!(bench.log(), [("out".to_owned(), "late".to_owned())]);
+}
+
+#[test]
+fn a_server_that_never_comes_back() {
+    let mut bench = Bench::new(json!({
+        "command": sh("echo $$ > pid; exec sleep 600"), "limits": {"contact_seconds": 1, "grace_seconds": 1},
+    }));
+    let agent = bench.agent();
+    let pid = bench.wait_for_file("pid");
+    bench.kill_server();
+    assert_eq!(finish(agent), 122);
+    assert!(!lives(&pid));
+}
+
+#[test]
+fn gone_while_the_command_runs() {
+    let bench = Bench::new(json!({"command": sh("echo $$ > pid; while true; do echo x; sleep 0.1; done")}));
+    let agent = bench.agent();
+    let pid = bench.wait_for_file("pid");
+    bench.known.gone.store(true, Ordering::SeqCst);
+    assert_eq!(finish(agent), 0);
+    assert!(!lives(&pid));
+    assert!(bench.known.reports.lock().unwrap().is_empty());
+}
+
+#[test]
+fn nothing_to_do() {
+    let bench = Bench::new(json!({}));
+    *bench.known.order.lock().unwrap() = json!({"do": "over"});
+    assert_eq!(finish(bench.agent()), 0);
+    assert!(!bench.folder().join("record.json").exists());
+}
+
+#[test]
+fn an_agent_that_waits_for_its_order() {
+    let bench = Bench::new(json!({}));
+    let order = bench.known.order.lock().unwrap().clone();
+    *bench.known.order.lock().unwrap() = json!({"do": "wait", "millis": 20});
+    let agent = bench.agent();
+    wait_until(|| (bench.known.calls.lock().unwrap().len() > 3).then_some(()));
+    *bench.known.order.lock().unwrap() = order;
+    assert_eq!(finish(agent), 0);
+    assert_eq!(bench.report().outcome, Outcome::Exited { code: 0 });
+}
+
+#[test]
+fn settings_that_are_missing() {
+    let bench = Bench::new(json!({}));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rutter-agent"));
+    let output = command.env_remove("RUTTER_AGENT_SERVER").output().unwrap();
+    assert_eq!(output.status.code(), Some(123));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("RUTTER_AGENT_SERVER"));
+    let output = command
+        .env("RUTTER_AGENT_SERVER", "ftp://x")
+        .env("RUTTER_AGENT_FOLDER", bench.folder())
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("unix:/path/to/socket"));
+}

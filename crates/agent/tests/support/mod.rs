@@ -1,0 +1,307 @@
+//! A server for one attempt, on a Unix socket, that can fail on purpose; and the built agent run against it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path as Segments, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use rutter_types::agent::{Outcome, Progress, Report, Staged, Verdict, WorkOrder};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Runtime;
+
+/// What the server knows; it survives the server like a database.
+#[derive(Default)]
+pub struct Known {
+    pub order: Mutex<Value>,
+    pub log: Mutex<Vec<u8>>,
+    pub progress: Mutex<Vec<Progress>>,
+    pub outputs: Mutex<BTreeMap<(String, usize), Vec<u8>>>,
+    pub staged: Mutex<Vec<Staged>>,
+    pub reports: Mutex<Vec<Report>>,
+    pub results: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub refusal: Mutex<Option<Value>>,
+    pub verdict: Mutex<Option<Verdict>>,
+    /// Everything is answered with 410.
+    pub gone: AtomicBool,
+    /// So many of the next calls are answered with 503.
+    pub failing: AtomicUsize,
+    /// Log posts keep at most so many bytes; 0 for all.
+    pub log_step: AtomicUsize,
+    pub calls: Mutex<Vec<String>>,
+    pub tokens: Mutex<Vec<String>>,
+}
+
+pub struct Bench {
+    pub dir: tempfile::TempDir,
+    pub known: Arc<Known>,
+    server: Option<Runtime>,
+}
+
+/// A command run by the shell.
+pub fn sh(script: &str) -> Value {
+    json!([[{"text": "sh"}], [{"text": "-c"}], [{"text": script}]])
+}
+
+/// An output found by its name.
+pub fn named(id: &str) -> Value {
+    json!({"id": id, "find": "name", "required": true, "many": false})
+}
+
+impl Bench {
+    /// A server whose order is a harmless one, changed by `order` member by member.
+    pub fn new(order: Value) -> Self {
+        let mut whole = json!({
+            "job": "job-1", "process": "proc", "inputs": {}, "stage": [], "command": sh("true"), "outputs": [],
+            "limits": {"command_seconds": 60, "grace_seconds": 5, "output_bytes": 1_000_000_000_u64,
+                       "log_bytes": 10_000_000, "contact_seconds": 30},
+            "fetch": {"max_bytes": 1_000_000, "idle_seconds": 5, "max_redirects": 3,
+                      "private_networks": true, "allow": []}
+        });
+        merge(&mut whole, order);
+        serde_json::from_value::<WorkOrder>(whole.clone()).expect("an order");
+        let mut bench = Self { dir: tempfile::tempdir().unwrap(), known: Arc::default(), server: None };
+        *bench.known.order.lock().unwrap() = json!({"do": "run"});
+        merge(&mut bench.known.order.lock().unwrap(), whole);
+        bench.start_server();
+        bench
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.dir.path().join("attempt")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("s")
+    }
+
+    pub fn start_server(&mut self) {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let _ = std::fs::remove_file(self.socket());
+        let listener = {
+            let _guard = runtime.enter();
+            tokio::net::UnixListener::bind(self.socket()).unwrap()
+        };
+        let router = router(Arc::clone(&self.known));
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        self.server = Some(runtime);
+    }
+
+    /// As by kill -9: every connection breaks, the socket stays behind.
+    pub fn kill_server(&mut self) {
+        if let Some(runtime) = self.server.take() {
+            runtime.shutdown_timeout(Duration::from_millis(500));
+        }
+    }
+
+    /// Starts the agent.
+    pub fn agent(&self) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rutter-agent"));
+        std::fs::write(self.dir.path().join("token"), "secret\n").unwrap();
+        command
+            .env("RUTTER_AGENT_SERVER", format!("unix:{}", self.socket().display()))
+            .env("RUTTER_AGENT_FOLDER", self.folder())
+            .env("RUTTER_AGENT_TOKEN_FILE", self.dir.path().join("token"))
+            .env("INHERITED", "yes")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    /// Runs the agent to its end.
+    pub fn run(&self) -> (i32, Report) {
+        let code = finish(self.agent());
+        (code, self.report())
+    }
+
+    /// Runs the agent and gives what happened.
+    pub fn outcome(&self) -> Outcome {
+        self.run().1.outcome
+    }
+
+    pub fn report(&self) -> Report {
+        self.known.reports.lock().unwrap().last().cloned().expect("a report")
+    }
+
+    /// Bytes of an output, inline or uploaded.
+    pub fn output(&self, id: &str, index: usize) -> Vec<u8> {
+        use base64::Engine;
+        let report = self.report();
+        let file =
+            report.outputs.iter().find(|file| file.output == id && file.index == index).expect("the output");
+        let bytes = match &file.inline {
+            Some(text) => base64::engine::general_purpose::STANDARD.decode(text).unwrap(),
+            None => self.known.outputs.lock().unwrap()[&(id.to_owned(), index)].clone(),
+        };
+        assert_eq!(file.size, bytes.len() as u64);
+        assert_eq!(file.sha256, hex(&bytes));
+        bytes
+    }
+
+    /// The log as (tag, text).
+    pub fn log(&self) -> Vec<(String, String)> {
+        let bytes = self.known.log.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'));
+        let entry = |line: &str| {
+            let mut parts = line.splitn(3, ' ');
+            let time = parts.next().unwrap();
+            assert!(time.len() == 27 && time.ends_with('Z'), "{line}");
+            (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned())
+        };
+        text.lines().map(entry).collect()
+    }
+
+    /// Waits until the command wrote this file into its work directory.
+    pub fn wait_for_file(&self, name: &str) -> String {
+        let path = self.folder().join("work").join(name);
+        wait_until(|| std::fs::read_to_string(&path).ok().filter(|text| !text.is_empty()))
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.kill_server();
+    }
+}
+
+/// Waits for the agent's end.
+pub fn finish(mut child: Child) -> i32 {
+    wait_until(|| child.try_wait().unwrap()).code().unwrap_or(-1)
+}
+
+/// Waits generously for something.
+pub fn wait_until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(120), "waited too long");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process exists and is no zombie.
+pub fn lives(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with(['Z', 'X']))
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+type Shared = State<Arc<Known>>;
+
+fn router(known: Arc<Known>) -> Router {
+    Router::new()
+        .route(
+            "/agent/v1/order",
+            post(|known: Shared| async move { Json(known.order.lock().unwrap().clone()) }),
+        )
+        .route("/agent/v1/results/{job}/{output}/{index}", get(result))
+        .route("/agent/v1/staged", post(staged))
+        .route("/agent/v1/progress", post(progress))
+        .route("/agent/v1/log", post(log))
+        .route("/agent/v1/outputs/{output}/{index}", put(output))
+        .route("/agent/v1/report", post(report))
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(Arc::clone(&known), gate))
+        .with_state(known)
+}
+
+async fn gate(State(known): Shared, request: Request, next: Next) -> Response {
+    known.calls.lock().unwrap().push(request.uri().path().to_owned());
+    let header = |name: &str| {
+        request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    };
+    assert_eq!(header("rutter-agent-protocol"), "1");
+    known.tokens.lock().unwrap().push(header("authorization"));
+    if known.gone.load(Ordering::SeqCst) {
+        return StatusCode::GONE.into_response();
+    }
+    let failing = known.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    if failing.is_ok() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    next.run(request).await
+}
+
+async fn result(
+    State(known): Shared,
+    Segments((job, output, index)): Segments<(String, String, usize)>,
+) -> Response {
+    let found = known.results.lock().unwrap().get(&format!("{job}/{output}/{index}")).cloned();
+    found.map_or(StatusCode::BAD_REQUEST.into_response(), |bytes| Body::from(bytes).into_response())
+}
+
+async fn staged(State(known): Shared, Json(staged): Json<Staged>) -> Json<Value> {
+    known.staged.lock().unwrap().push(staged);
+    Json(known.refusal.lock().unwrap().clone().unwrap_or(json!({"answer": "go"})))
+}
+
+async fn progress(State(known): Shared, Json(progress): Json<Progress>) -> StatusCode {
+    known.progress.lock().unwrap().push(progress);
+    StatusCode::NO_CONTENT
+}
+
+async fn log(
+    State(known): Shared,
+    Query(query): Query<BTreeMap<String, usize>>,
+    bytes: Bytes,
+) -> Json<Value> {
+    let mut log = known.log.lock().unwrap();
+    let step = known.log_step.load(Ordering::SeqCst);
+    let offset = query["offset"];
+    if offset <= log.len() {
+        log.truncate(offset);
+        let kept = if step == 0 { bytes.len() } else { step.min(bytes.len()) };
+        log.extend_from_slice(&bytes[..kept]);
+    }
+    Json(json!({"offset": log.len()}))
+}
+
+async fn output(
+    State(known): Shared,
+    Segments((output, index)): Segments<(String, usize)>,
+    bytes: Bytes,
+) -> Json<Value> {
+    let answer = json!({"size": bytes.len(), "sha256": hex(&bytes)});
+    known.outputs.lock().unwrap().insert((output, index), bytes.to_vec());
+    Json(answer)
+}
+
+async fn report(State(known): Shared, Json(report): Json<Report>) -> Json<Verdict> {
+    let own = match &report.outcome {
+        Outcome::Exited { code: 0 } => Verdict::Done,
+        Outcome::Exited { code } => Verdict::Fail { exit: *code },
+        Outcome::BadInput { .. } => Verdict::Fail { exit: 120 },
+        Outcome::StagingFailed { .. } => Verdict::Retry { exit: 121 },
+        _ => Verdict::Fail { exit: 1 },
+    };
+    known.reports.lock().unwrap().push(report);
+    Json(known.verdict.lock().unwrap().unwrap_or(own))
+}
