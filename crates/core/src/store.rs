@@ -201,6 +201,14 @@ pub enum StoreError {
         /// Its process, 0 when unknown.
         pid: u32,
     },
+    /// On a file system where locks and shared memory can't be relied on.
+    #[error("{path} is on {kind}, where a database would be corrupted; name a local folder with --data")]
+    NetworkFileSystem {
+        /// The data directory.
+        path: String,
+        /// The file system.
+        kind: &'static str,
+    },
     /// Made by a newer version.
     #[error("the store has format {found}, this version reads up to {known}")]
     TooNew {

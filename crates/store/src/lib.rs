@@ -1,1 +1,10 @@
-//! Job stores: SQLite and memory, held to one conformance suite
+//! Job stores: SQLite for installations, memory for tests; both held to one conformance suite.
+
+pub mod conformance;
+mod lock;
+mod memory;
+mod record;
+mod sqlite;
+
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;

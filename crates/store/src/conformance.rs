@@ -1,0 +1,344 @@
+//! What every store must do; run against each of them by `tests/conformance.rs`.
+
+use indexmap::IndexMap;
+use jiff::{SignedDuration, Timestamp};
+use rutter_core::{
+    id::{InstanceId, JobId},
+    job::{Job, Mode, ResponseShape, State},
+    plan::{Needs, Plan, PlannedUnit},
+    store::{
+        Call, CallId, CallKind, IdempotencyKey, Inserted, JobFilter, JobStore, Page,
+    },
+};
+use rutter_types::{
+    Problem, StatusCode,
+    agent::{Arg, FetchPolicy, Limits, Part},
+};
+use serde_json::json;
+
+/// A job of a process and its plan, accepted at a fixed time.
+pub fn sample(process: &str) -> (Job, Plan) {
+    let created = at(0);
+    let process: rutter_core::id::ProcessId = process.parse().expect("a process id");
+    let job = Job {
+        id: JobId::generate(),
+        process: process.clone(),
+        process_version: "1.0.0".into(),
+        owner: Some("ada".parse().expect("a caller id")),
+        mode: Mode::Async,
+        shape: ResponseShape { v1: None, outputs: IndexMap::new() },
+        request: json!({"inputs": {"level": 3.5}}),
+        subscriber: None,
+        created,
+        updated: created,
+        progress: None,
+        message: None,
+        launches: 0,
+        attempts: Vec::new(),
+        state: State::Accepted,
+        archived: false,
+        revision: 0,
+    };
+    let plan = Plan {
+        process,
+        told_id: "flood".into(),
+        unit: PlannedUnit::Command,
+        env: Vec::new(),
+        inputs: serde_json::Map::new(),
+        stage: Vec::new(),
+        command: vec![Arg(vec![Part::Text("flood".into())])],
+        package_folder: None,
+        outputs: Vec::new(),
+        needs: Needs { cpu_milli: 1500, memory_bytes: 2_000_000_000 },
+        limits: Limits {
+            command_seconds: 60,
+            grace_seconds: 5,
+            memory_bytes: None,
+            scratch_bytes: None,
+            output_bytes: 1,
+            log_bytes: 1,
+            contact_seconds: 1,
+        },
+        retries: 0,
+        fetch: FetchPolicy {
+            max_bytes: 1,
+            idle_seconds: 1,
+            max_redirects: 0,
+            private_networks: false,
+            allow: Vec::new(),
+        },
+    };
+    (job, plan)
+}
+
+/// A time, in seconds after the first.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_000_000 + seconds)
+}
+
+/// Every rule, on stores that are empty.
+pub async fn run<S: JobStore>(empty: impl Fn() -> S) {
+    keeps_its_instance(&empty()).await;
+    gives_back_what_was_stored(&empty()).await;
+    replaces_by_compare_and_set(&empty()).await;
+    never_changes_a_job_that_is_over(&empty()).await;
+    knows_keys(&empty()).await;
+    lists_newest_first_in_stable_pages(&empty()).await;
+    filters(&empty()).await;
+    filters_by_duration(&empty()).await;
+    removes_only_what_is_over(&empty()).await;
+    restores_what_was_lost(&empty()).await;
+    keeps_calls(&empty()).await;
+    tells_what_is_left_to_do(&empty()).await;
+}
+
+async fn add(store: &impl JobStore, job: &Job) {
+    let (_, plan) = sample(job.process.as_str());
+    assert_eq!(store.insert(job, &plan, None).await.expect("stored"), Inserted::New);
+}
+
+async fn change(store: &impl JobStore, job: Job) -> Job {
+    assert!(store.replace(&job, &[]).await.expect("stored"), "the revision is the next one");
+    job
+}
+
+fn running(job: Job, seconds: i64) -> Job {
+    job.attempt_started("1", at(seconds)).expect("an active job")
+}
+
+fn failed(job: Job, seconds: i64) -> Job {
+    let problem = Problem {
+        kind: "about:blank".into(),
+        title: None,
+        status: Some(500),
+        detail: None,
+        instance: None,
+        errors: Vec::new(),
+        more: serde_json::Map::new(),
+    };
+    job.failed(problem, at(seconds)).expect("an active job")
+}
+
+/// A job that ran from one time to another.
+async fn ran(store: &impl JobStore, process: &str, from: i64, to: i64) -> Job {
+    let (mut job, _) = sample(process);
+    job.created = at(from);
+    add(store, &job).await;
+    let job = change(store, running(job, from)).await;
+    change(store, failed(job, to)).await
+}
+
+async fn keeps_its_instance(store: &impl JobStore) {
+    assert_eq!(store.instance().await.expect("read"), None);
+    let id = InstanceId::generate();
+    store.set_instance(id).await.expect("stored");
+    assert_eq!(store.instance().await.expect("read"), Some(id));
+}
+
+async fn gives_back_what_was_stored(store: &impl JobStore) {
+    let (job, plan) = sample("flood");
+    store.insert(&job, &plan, None).await.expect("stored");
+    assert_eq!(store.get(job.id).await.expect("read"), Some(job.clone()));
+    assert_eq!(store.plan(job.id).await.expect("read"), Some(plan));
+    assert_eq!(store.get(JobId::generate()).await.expect("read"), None);
+    assert_eq!(store.gone(job.id).await.expect("read"), None);
+}
+
+async fn replaces_by_compare_and_set(store: &impl JobStore) {
+    let (job, _) = sample("flood");
+    add(store, &job).await;
+    let first = running(job.clone(), 1);
+    let second = job.clone().dismissed(at(1)).expect("active");
+    assert!(store.replace(&first, &[]).await.expect("stored"));
+    assert!(!store.replace(&second, &[]).await.expect("answered"), "somebody was first");
+    assert_eq!(store.get(job.id).await.expect("read"), Some(first));
+    let (unknown, _) = sample("flood");
+    assert!(!store.replace(&running(unknown, 1), &[]).await.expect("answered"));
+}
+
+async fn never_changes_a_job_that_is_over(store: &impl JobStore) {
+    let over = ran(store, "flood", 0, 5).await;
+    let mut again = over.clone();
+    again.revision += 1;
+    again.state = State::Accepted;
+    assert!(!store.replace(&again, &[]).await.expect("answered"));
+    store.set_archived(over.id).await.expect("stored");
+    let archived = store.get(over.id).await.expect("read").expect("there");
+    assert_eq!(archived, Job { archived: true, ..over });
+}
+
+async fn knows_keys(store: &impl JobStore) {
+    let (job, plan) = sample("flood");
+    let key = IdempotencyKey {
+        caller: None,
+        process: job.process.clone(),
+        key: "k".into(),
+        body_digest: "d".into(),
+        created: at(0),
+    };
+    assert_eq!(store.insert(&job, &plan, Some(&key)).await.expect("stored"), Inserted::New);
+    let (second, _) = sample("flood");
+    let known = Inserted::Known { id: job.id, body_digest: "d".into() };
+    assert_eq!(store.insert(&second, &plan, Some(&key)).await.expect("answered"), known);
+    assert_eq!(store.get(second.id).await.expect("read"), None, "nothing is stored beside a known key");
+    let other = IdempotencyKey { caller: Some("bob".parse().expect("id")), ..key.clone() };
+    assert_eq!(store.insert(&second, &plan, Some(&other)).await.expect("stored"), Inserted::New);
+    store.forget(at(1), at(0)).await.expect("done");
+    let (third, _) = sample("flood");
+    assert_eq!(store.insert(&third, &plan, Some(&key)).await.expect("stored"), Inserted::New);
+}
+
+async fn lists_newest_first_in_stable_pages(store: &impl JobStore) {
+    let mut expected = Vec::new();
+    for _ in 0..25 {
+        let (job, _) = sample("flood");
+        add(store, &job).await;
+        expected.insert(0, job.id);
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.list(&JobFilter::default(), Page { after, limit: 10 }).await.expect("a page");
+        seen.extend(page.jobs.iter().map(|job| job.id));
+        // What arrives meanwhile is newer than the page: it does not show and pushes nothing twice.
+        add(store, &sample("flood").0).await;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, expected);
+}
+
+async fn filters(store: &impl JobStore) {
+    let flood = ran(store, "flood", 0, 5).await;
+    let ship = ran(store, "ship", 10, 20).await;
+    let (mut mine, _) = sample("flood");
+    mine.owner = None;
+    mine.created = at(30);
+    add(store, &mine).await;
+    let base = JobFilter { now: at(100), ..JobFilter::default() };
+    let found = async |filter: JobFilter| {
+        let page = store.list(&filter, Page { after: None, limit: 100 }).await.expect("a page");
+        assert_eq!(page.next, None);
+        page.jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    let with = |change: &dyn Fn(&mut JobFilter)| {
+        let mut filter = base.clone();
+        change(&mut filter);
+        filter
+    };
+    assert_eq!(found(with(&|_| {})).await, [mine.id, ship.id, flood.id]);
+    assert_eq!(found(with(&|it| it.processes = vec!["flood".into()])).await, [mine.id, flood.id]);
+    let both = with(&|it| it.processes = vec!["ship".into(), "flood".into(), "none".into()]);
+    assert_eq!(found(both).await, [mine.id, ship.id, flood.id]);
+    assert_eq!(found(with(&|it| it.statuses = vec![StatusCode::Failed])).await, [ship.id, flood.id]);
+    let any = with(&|it| it.statuses = vec![StatusCode::Failed, StatusCode::Accepted]);
+    assert_eq!(found(any).await, [mine.id, ship.id, flood.id]);
+    assert_eq!(found(with(&|it| it.owner = Some(None))).await, [mine.id]);
+    assert_eq!(found(with(&|it| it.owner = Some(Some("ada".parse().expect("id"))))).await, [ship.id, flood.id]);
+    assert_eq!(found(with(&|it| it.created_from = Some(at(10)))).await, [mine.id, ship.id]);
+    assert_eq!(found(with(&|it| it.created_to = Some(at(10)))).await, [ship.id, flood.id]);
+    let between = with(&|it| {
+        it.created_from = Some(at(1));
+        it.created_to = Some(at(29));
+        it.processes = vec!["ship".into()];
+        it.statuses = vec![StatusCode::Failed];
+    });
+    assert_eq!(found(between).await, [ship.id]);
+    assert!(found(with(&|it| it.created_from = Some(at(10_000_000)))).await.is_empty());
+}
+
+async fn filters_by_duration(store: &impl JobStore) {
+    let short = ran(store, "flood", 0, 5).await;
+    let long = ran(store, "flood", 0, 50).await;
+    let (job, _) = sample("flood");
+    add(store, &job).await;
+    let now_running = change(store, running(job, 80)).await;
+    add(store, &sample("flood").0).await;
+    let found = async |least: Option<f64>, most: Option<f64>, statuses: Vec<StatusCode>| {
+        let filter = JobFilter {
+            min_duration: least,
+            max_duration: most,
+            statuses,
+            now: at(100),
+            ..JobFilter::default()
+        };
+        let page = store.list(&filter, Page { after: None, limit: 100 }).await.expect("a page");
+        page.jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Some(0.0), None, vec![]).await, [now_running.id, long.id, short.id]);
+    assert_eq!(found(Some(5.0), Some(20.0), vec![]).await, [now_running.id, short.id], "both ends count");
+    assert_eq!(found(Some(20.001), None, vec![]).await, [long.id]);
+    assert_eq!(found(None, Some(50.0), vec![StatusCode::Failed]).await, [long.id, short.id]);
+    assert!(found(Some(0.0), None, vec![StatusCode::Accepted]).await.is_empty());
+}
+
+async fn removes_only_what_is_over(store: &impl JobStore) {
+    let (active, _) = sample("flood");
+    add(store, &active).await;
+    assert!(!store.remove(active.id, at(9)).await.expect("answered"));
+    let over = ran(store, "flood", 0, 5).await;
+    assert!(store.remove(over.id, at(9)).await.expect("removed"));
+    assert!(!store.remove(over.id, at(9)).await.expect("answered"), "it is gone");
+    assert_eq!(store.get(over.id).await.expect("read"), None);
+    assert_eq!(store.plan(over.id).await.expect("read"), None);
+    assert_eq!(store.gone(over.id).await.expect("read"), Some(at(9)));
+    assert!(!store.restore(&over, None).await.expect("answered"), "removed is removed");
+    store.forget(at(0), at(10)).await.expect("done");
+    assert_eq!(store.gone(over.id).await.expect("read"), None);
+}
+
+async fn restores_what_was_lost(store: &impl JobStore) {
+    let (job, plan) = sample("flood");
+    let job = job.launched(at(1)).expect("active");
+    assert!(store.restore(&job, Some(&plan)).await.expect("stored"));
+    assert!(!store.restore(&job, Some(&plan)).await.expect("answered"));
+    assert_eq!(store.get(job.id).await.expect("read"), Some(job.clone()));
+    assert_eq!(store.unfinished().await.expect("read"), [(job.id, plan.needs, true)]);
+    change(store, running(job, 2)).await;
+}
+
+async fn keeps_calls(store: &impl JobStore) {
+    let (job, _) = sample("flood");
+    add(store, &job).await;
+    let call = |kind, url: &str, due| Call {
+        id: CallId { job: job.id, kind },
+        kind,
+        url: url.into(),
+        tries: 0,
+        created: at(0),
+        due,
+    };
+    let job = running(job.clone(), 1);
+    let first = call(CallKind::Progress, "http://a/1", at(1));
+    assert!(store.replace(&job, std::slice::from_ref(&first)).await.expect("stored"));
+    let second = call(CallKind::Progress, "http://a/2", at(2));
+    let job = job.progressed(Some(5), None, at(2)).expect("active");
+    assert!(store.replace(&job, std::slice::from_ref(&second)).await.expect("stored"));
+    assert!(!store.replace(&job, &[call(CallKind::Failed, "http://no", at(1))]).await.expect("answered"));
+    assert_eq!(store.calls_due(at(1), 9).await.expect("read"), []);
+    assert_eq!(store.next_call().await.expect("read"), Some(at(2)));
+    assert_eq!(store.calls_due(at(2), 9).await.expect("read"), [second.clone()], "one pending per kind");
+    store.call_again(second.id, 1, at(50)).await.expect("stored");
+    let again = Call { tries: 1, due: at(50), ..second };
+    assert_eq!(store.calls_due(at(50), 9).await.expect("read"), [again]);
+    store.call_done(second.id).await.expect("stored");
+    assert_eq!(store.next_call().await.expect("read"), None);
+}
+
+async fn tells_what_is_left_to_do(store: &impl JobStore) {
+    let (waiting, plan) = sample("flood");
+    add(store, &waiting).await;
+    let second = ran(store, "flood", 0, 20).await;
+    let first = ran(store, "flood", 0, 10).await;
+    assert_eq!(store.unfinished().await.expect("read"), [(waiting.id, plan.needs, false)]);
+    assert_eq!(store.unarchived(9).await.expect("read"), [second.id, first.id]);
+    store.set_archived(second.id).await.expect("stored");
+    assert_eq!(store.unarchived(9).await.expect("read"), [first.id]);
+    assert_eq!(store.finished_before(at(99), 9).await.expect("read"), [first.id, second.id]);
+    assert_eq!(store.finished_before(at(20), 9).await.expect("read"), [first.id]);
+    let counts = store.counts().await.expect("read");
+    let expected = [1, 0, 0, 2, 0];
+    assert_eq!(counts, StatusCode::ALL.into_iter().zip(expected).collect::<Vec<_>>());
+}

@@ -1,0 +1,230 @@
+//! A store in memory: so simple that it is right by looking at it. The reference for the others, and for tests above.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rutter_core::{
+    id::{CallerId, InstanceId, JobId, ProcessId},
+    job::Job,
+    plan::{Needs, Plan},
+    store::{
+        Call, CallId, Cursor, IdempotencyKey, Inserted, JobFilter, JobPage, JobStore, Page, StoreError,
+    },
+};
+use rutter_types::StatusCode;
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<State>);
+
+type KeyName = (Option<CallerId>, ProcessId, String);
+
+#[derive(Debug, Default)]
+struct State {
+    instance: Option<InstanceId>,
+    last: i64,
+    jobs: BTreeMap<i64, (Job, Option<Plan>)>,
+    places: HashMap<JobId, i64>,
+    keys: HashMap<KeyName, (JobId, String, Timestamp)>,
+    gone: HashMap<JobId, Timestamp>,
+    calls: HashMap<CallId, Call>,
+}
+
+impl State {
+    fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(self.places.get(&id)?).map(|(job, _)| job)
+    }
+
+    fn add(&mut self, job: &Job, plan: Option<&Plan>) {
+        self.last += 1;
+        self.jobs.insert(self.last, (job.clone(), plan.cloned()));
+        self.places.insert(job.id, self.last);
+    }
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a job passes a filter (`/req/job-list`).
+fn passes(filter: &JobFilter, job: &Job) -> bool {
+    let owner = filter.owner.as_ref().is_none_or(|owner| *owner == job.owner);
+    let process = filter.processes.is_empty() || filter.processes.iter().any(|it| it == job.process.as_str());
+    let status = filter.statuses.is_empty() || filter.statuses.contains(&job.status());
+    let from = filter.created_from.is_none_or(|from| job.created >= from);
+    let to = filter.created_to.is_none_or(|to| job.created <= to);
+    owner && process && status && from && to && passes_duration(filter, job)
+}
+
+fn passes_duration(filter: &JobFilter, job: &Job) -> bool {
+    if filter.min_duration.is_none() && filter.max_duration.is_none() {
+        return true;
+    }
+    let end = if job.status() == StatusCode::Running { Some(filter.now) } else { job.finished() };
+    let (Some(started), Some(end)) = (job.started(), end) else { return false };
+    let micros = end.as_microsecond() - started.as_microsecond();
+    filter.min_duration.is_none_or(|least| micros >= crate::sqlite::micros(least))
+        && filter.max_duration.is_none_or(|most| micros <= crate::sqlite::micros(most))
+}
+
+#[async_trait]
+impl JobStore for MemoryStore {
+    async fn instance(&self) -> Result<Option<InstanceId>, StoreError> {
+        Ok(self.lock().instance)
+    }
+
+    async fn set_instance(&self, id: InstanceId) -> Result<(), StoreError> {
+        self.lock().instance = Some(id);
+        Ok(())
+    }
+
+    async fn insert(&self, job: &Job, plan: &Plan, key: Option<&IdempotencyKey>) -> Result<Inserted, StoreError> {
+        let mut state = self.lock();
+        if let Some(key) = key {
+            let name = (key.caller.clone(), key.process.clone(), key.key.clone());
+            if let Some((id, digest, _)) = state.keys.get(&name) {
+                return Ok(Inserted::Known { id: *id, body_digest: digest.clone() });
+            }
+            state.keys.insert(name, (job.id, key.body_digest.clone(), key.created));
+        }
+        state.add(job, Some(plan));
+        Ok(Inserted::New)
+    }
+
+    async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        Ok(self.lock().job(id).cloned())
+    }
+
+    async fn plan(&self, id: JobId) -> Result<Option<Plan>, StoreError> {
+        let state = self.lock();
+        Ok(state.places.get(&id).and_then(|place| state.jobs.get(place)?.1.clone()))
+    }
+
+    async fn replace(&self, job: &Job, calls: &[Call]) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        let Some(stored) = state.job(job.id) else { return Ok(false) };
+        if stored.revision + 1 != job.revision || stored.status().is_terminal() {
+            return Ok(false);
+        }
+        let place = state.places[&job.id];
+        if let Some((stored, _)) = state.jobs.get_mut(&place) {
+            stored.clone_from(job);
+        }
+        state.calls.extend(calls.iter().map(|call| (call.id, call.clone())));
+        Ok(true)
+    }
+
+    async fn list(&self, filter: &JobFilter, page: Page) -> Result<JobPage, StoreError> {
+        let state = self.lock();
+        let before = page.after.map_or(i64::MAX, |cursor| cursor.0);
+        let mut found = state.jobs.range(..before).rev().filter(|(_, (job, _))| passes(filter, job));
+        let part: Vec<_> = found.by_ref().take(page.limit).collect();
+        let next = found.next().and_then(|_| part.last().map(|(place, _)| Cursor(**place)));
+        Ok(JobPage { jobs: part.into_iter().map(|(_, (job, _))| job.clone()).collect(), next })
+    }
+
+    async fn unfinished(&self) -> Result<Vec<(JobId, Needs, bool)>, StoreError> {
+        let state = self.lock();
+        let active = state.jobs.values().filter(|(job, _)| !job.status().is_terminal());
+        Ok(active
+            .map(|(job, plan)| (job.id, plan.as_ref().map_or(Needs::default(), |plan| plan.needs), job.launches > 0))
+            .collect())
+    }
+
+    async fn unarchived(&self, limit: usize) -> Result<Vec<JobId>, StoreError> {
+        let state = self.lock();
+        let over = state.jobs.values().filter(|(job, _)| job.status().is_terminal() && !job.archived);
+        Ok(over.map(|(job, _)| job.id).take(limit).collect())
+    }
+
+    async fn set_archived(&self, id: JobId) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let place = state.places.get(&id).copied();
+        if let Some((job, _)) = place.and_then(|place| state.jobs.get_mut(&place)) {
+            job.archived = true;
+        }
+        Ok(())
+    }
+
+    async fn finished_before(&self, before: Timestamp, limit: usize) -> Result<Vec<JobId>, StoreError> {
+        let state = self.lock();
+        let mut ended: Vec<(Timestamp, i64, JobId)> = state
+            .jobs
+            .iter()
+            .filter_map(|(place, (job, _))| Some((job.finished()?, *place, job.id)))
+            .filter(|(finished, ..)| *finished < before)
+            .collect();
+        ended.sort_unstable();
+        Ok(ended.into_iter().take(limit).map(|(.., id)| id).collect())
+    }
+
+    async fn remove(&self, id: JobId, now: Timestamp) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        if !state.job(id).is_some_and(|job| job.status().is_terminal()) {
+            return Ok(false);
+        }
+        if let Some(place) = state.places.remove(&id) {
+            state.jobs.remove(&place);
+        }
+        state.calls.retain(|call, _| call.job != id);
+        state.gone.insert(id, now);
+        Ok(true)
+    }
+
+    async fn gone(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.lock().gone.get(&id).copied())
+    }
+
+    async fn restore(&self, job: &Job, plan: Option<&Plan>) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        if state.places.contains_key(&job.id) || state.gone.contains_key(&job.id) {
+            return Ok(false);
+        }
+        state.add(job, plan);
+        Ok(true)
+    }
+
+    async fn forget(&self, keys_before: Timestamp, tombstones_before: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        state.keys.retain(|_, (.., created)| *created >= keys_before);
+        state.gone.retain(|_, removed| *removed >= tombstones_before);
+        Ok(())
+    }
+
+    async fn counts(&self) -> Result<Vec<(StatusCode, u64)>, StoreError> {
+        let state = self.lock();
+        let count = |status| state.jobs.values().filter(|(job, _)| job.status() == status).count() as u64;
+        Ok(StatusCode::ALL.iter().map(|&status| (status, count(status))).collect())
+    }
+
+    async fn calls_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Call>, StoreError> {
+        let state = self.lock();
+        let mut due: Vec<Call> = state.calls.values().filter(|call| call.due <= now).cloned().collect();
+        due.sort_by_key(|call| (call.due, call.id.job, call.id.kind));
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    async fn next_call(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.lock().calls.values().map(|call| call.due).min())
+    }
+
+    async fn call_done(&self, id: CallId) -> Result<(), StoreError> {
+        self.lock().calls.remove(&id);
+        Ok(())
+    }
+
+    async fn call_again(&self, id: CallId, tries: u32, due: Timestamp) -> Result<(), StoreError> {
+        if let Some(call) = self.lock().calls.get_mut(&id) {
+            call.tries = tries;
+            call.due = due;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Every store does what every store must do; SQLite also keeps it through everything.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use rutter_core::{
+    id::JobId,
+    store::{IdempotencyKey, Inserted, JobStore, StoreError},
+};
+use rutter_store::{
+    MemoryStore, SqliteStore,
+    conformance::{self, sample},
+};
+
+#[tokio::test]
+async fn memory_conforms() {
+    conformance::run(MemoryStore::default).await;
+}
+
+#[tokio::test]
+async fn sqlite_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = AtomicU32::new(0);
+    conformance::run(|| {
+        let folder = folder.path().join(number.fetch_add(1, Ordering::Relaxed).to_string());
+        std::fs::create_dir(&folder).unwrap();
+        SqliteStore::open(&folder).unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_server_is_refused_with_the_pid_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = SqliteStore::open(folder.path()).unwrap();
+    let error = SqliteStore::open(folder.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Taken { pid, .. } if pid == std::process::id()), "{error}");
+    drop(first);
+    SqliteStore::open(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(folder.path()).unwrap());
+    let connection = rusqlite::Connection::open(folder.path().join("rutter.db")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    let error = SqliteStore::open(folder.path()).unwrap_err();
+    assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_parallel_equal_keys_one_inserts() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = std::sync::Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let (job, plan) = sample("flood");
+            let key = IdempotencyKey {
+                caller: None,
+                process: job.process.clone(),
+                key: "same".into(),
+                body_digest: "d".into(),
+                created: job.created,
+            };
+            (job.id, store.insert(&job, &plan, Some(&key)).await.unwrap())
+        });
+    }
+    let outcomes = tasks.join_all().await;
+    let inserted: Vec<JobId> = outcomes.iter().filter(|it| it.1 == Inserted::New).map(|it| it.0).collect();
+    assert_eq!(inserted.len(), 1);
+    assert!(outcomes.iter().all(|(_, outcome)| match outcome {
+        Inserted::New => true,
+        Inserted::Known { id, .. } => *id == inserted[0],
+    }));
+}
+
+/// A disk that is full gives an error, loses nothing, and is used again once it has room.
+#[tokio::test]
+async fn a_full_disk_is_said_and_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let (kept, plan) = sample("flood");
+    store.insert(&kept, &plan, None).await.unwrap();
+    drop(store);
+    // The page limit makes SQLite say SQLITE_FULL exactly as a full disk does.
+    let connection = rusqlite::Connection::open(folder.path().join("rutter.db")).unwrap();
+    let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    drop(connection);
+    let store = SqliteStore::open_with_page_limit(folder.path(), pages + 8).unwrap();
+    let mut full = false;
+    for _ in 0..200 {
+        let (mut job, plan) = sample("flood");
+        job.request = serde_json::json!({"inputs": {"text": "x".repeat(10_000)}});
+        match store.insert(&job, &plan, None).await {
+            Ok(_) => assert!(store.get(job.id).await.unwrap().is_some()),
+            Err(StoreError::Full) => {
+                full = true;
+                assert!(store.get(job.id).await.unwrap().is_none());
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(full, "the limit was reached");
+    drop(store);
+    let store = SqliteStore::open(folder.path()).unwrap();
+    assert_eq!(store.get(kept.id).await.unwrap(), Some(kept));
+    let (job, plan) = sample("flood");
+    store.insert(&job, &plan, None).await.unwrap();
+}
+
+const CHILD: &str = "RUTTER_STORE_TEST_FOLDER";
+
+/// Not a test of its own: the child of the next one, which inserts and tells until it is killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn child_that_inserts() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let store = std::sync::Arc::new(SqliteStore::open(folder.as_ref()).unwrap());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            loop {
+                let (job, plan) = sample("flood");
+                store.insert(&job, &plan, None).await.unwrap();
+                println!("stored {}", job.id);
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_by_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged: Vec<JobId> = Vec::new();
+    for round in 1..=5 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child_that_inserts", "--exact", "--nocapture"])
+            .env(CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let told = lines.map_while(Result::ok).filter_map(|line| {
+            let (_, id) = line.split_once("stored ")?;
+            id.trim().parse::<JobId>().ok()
+        });
+        // Killed in the middle of its work, after another number of jobs each round.
+        acknowledged.extend(told.take(round * 17));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for id in &acknowledged {
+        assert!(store.get(*id).await.unwrap().is_some(), "{id} was acknowledged and is lost");
+    }
+    assert_eq!(acknowledged.len(), 17 * 15);
+}
