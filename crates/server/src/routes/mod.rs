@@ -15,6 +15,8 @@ mod metrics;
 mod processes;
 mod results;
 
+pub(crate) use job::status_json;
+
 use axum::{Router, routing::get};
 use rutter_types::Link;
 

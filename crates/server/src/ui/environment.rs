@@ -1,6 +1,8 @@
 //! The templates and what they can call.
 
-use minijinja::{AutoEscape, Environment, Value, syntax::SyntaxConfig, value::Serde};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
+
+use super::kind::kind;
 
 const TEMPLATES: [(&str, &str); 13] = [
     ("layout.html", include_str!("templates/layout.html")),
@@ -22,6 +24,7 @@ const TEMPLATES: [(&str, &str); 13] = [
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         environment.set_syntax(syntax);
     }
@@ -34,6 +37,13 @@ pub(super) fn environment() -> Environment<'static> {
     environment.add_filter("bytes", bytes);
     environment.add_filter("time", time);
     environment.add_filter("seconds", seconds);
+    environment.add_filter("clock", clock);
+    environment.add_filter("short", short);
+    environment.add_filter("relation", last_step);
+    environment.add_filter("last_step", last_step);
+    environment.add_filter("ran", |job: Serde<serde_json::Value>| ran(&job.0));
+    environment.add_filter("kind", |schema: Serde<serde_json::Value>| kind(&schema.0));
+    environment.add_filter("needed", |input: Serde<serde_json::Value>| needed(&input.0));
     environment.add_filter("compact", compact);
     environment.add_filter("pretty", pretty);
     environment.add_global("version", env!("CARGO_PKG_VERSION"));
@@ -64,6 +74,40 @@ fn time(text: &str) -> String {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         Err(_) => text.to_owned(),
     }
+}
+
+/// The time of day in UTC, to the millisecond.
+fn clock(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => time.strftime("%H:%M:%S%.3f").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// The end of a job's id, which differs where its beginning, a time, does not.
+fn short(id: &str) -> String {
+    let tail: String = id.chars().rev().take(8).collect();
+    tail.chars().rev().collect()
+}
+
+/// What follows the last slash: the word of a registered relation, the name of a component.
+fn last_step(text: &str) -> String {
+    text.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// How long a finished job ran.
+fn ran(job: &serde_json::Value) -> String {
+    let time = |name: &str| job.get(name)?.as_str()?.parse::<jiff::Timestamp>().ok();
+    match (time("started"), time("finished")) {
+        (Some(started), Some(finished)) => seconds(finished.duration_since(started).as_secs_f64()),
+        _ => String::new(),
+    }
+}
+
+/// Whether a request must have a value for an input.
+fn needed(input: &serde_json::Value) -> bool {
+    let least = input.get("minOccurs").and_then(serde_json::Value::as_u64).unwrap_or(1);
+    least > 0 && input.pointer("/schema/default").is_none()
 }
 
 fn seconds(number: f64) -> String {

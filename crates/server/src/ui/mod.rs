@@ -3,6 +3,7 @@
 mod assets;
 mod environment;
 mod example;
+mod kind;
 mod pages;
 mod view;
 
