@@ -26,10 +26,10 @@ use serde_json::{Value, json};
 pub(crate) struct CheckArgs {
     /// Package files, folders of one package, or folders of packages.
     #[arg(required = true, value_name = "FILE|FOLDER")]
-    paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
     /// Print one JSON document instead of text.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// Check packages. The exit code is 1 when one has a fault.
@@ -83,11 +83,21 @@ fn as_text(packages: &[Checked]) -> String {
         match &package.result {
             Err(faults) => {
                 faults.iter().for_each(|fault| render::finding(&mut out, "error", fault, &package.text));
-                package.notices.iter().for_each(|notice| render::finding(&mut out, "notice", notice, &package.text));
-                out.push_str(&format!("{}: {}\n\n", package.file.display(), render::count(faults.len(), "fault")));
+                package
+                    .notices
+                    .iter()
+                    .for_each(|notice| render::finding(&mut out, "notice", notice, &package.text));
+                out.push_str(&format!(
+                    "{}: {}\n\n",
+                    package.file.display(),
+                    render::count(faults.len(), "fault")
+                ));
             }
             Ok(process) => {
-                package.notices.iter().for_each(|notice| render::finding(&mut out, "notice", notice, &package.text));
+                package
+                    .notices
+                    .iter()
+                    .for_each(|notice| render::finding(&mut out, "notice", notice, &package.text));
                 right(&mut out, package, process);
             }
         }
@@ -120,7 +130,8 @@ fn as_json(packages: &[Checked]) -> String {
 }
 
 fn package_json(package: &Checked) -> Value {
-    let mut document = json!({"file": package.file, "right": package.result.is_ok(), "notices": package.notices});
+    let mut document =
+        json!({"file": package.file, "right": package.result.is_ok(), "notices": package.notices});
     match &package.result {
         Err(faults) => document["faults"] = json!(faults),
         Ok(process) => {

@@ -64,13 +64,15 @@ pub(crate) fn make(args: &InitArgs, here: &Path) -> anyhow::Result<Made> {
             continue;
         }
         if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent).with_context(|| format!("could not make the folder {}", parent.display()))?;
+            fs::create_dir_all(parent)
+                .with_context(|| format!("could not make the folder {}", parent.display()))?;
         }
         fs::copy(&copy.from, &to).with_context(|| format!("could not copy {}", copy.from.display()))?;
         copied.push((copy.from.clone(), to));
     }
     // Made anew, so that nothing is overwritten that came meanwhile.
-    let mut file = fs::File::create_new(&package).with_context(|| format!("could not write {}", package.display()))?;
+    let mut file =
+        fs::File::create_new(&package).with_context(|| format!("could not write {}", package.display()))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     let checked = file::check(&package);

@@ -63,7 +63,8 @@ fn refuse_hostile(text: &str) -> Result<(), YamlError> {
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}');
     for (at, line) in text.lines().enumerate() {
         if let Some((column, c)) = line.chars().enumerate().find(|&(_, c)| control(c)) {
-            let message = format!("has the control character U+{:04X}: this is not a text file", u32::from(c));
+            let message =
+                format!("has the control character U+{:04X}: this is not a text file", u32::from(c));
             return Err(YamlError { line: at as u64 + 1, column: column as u64 + 1, message });
         }
     }

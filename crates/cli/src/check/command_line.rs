@@ -14,7 +14,8 @@ use rutter_types::{
 pub(super) fn lines(process: &Process, request: &ExecuteRequest) -> Result<Vec<String>, String> {
     let context = validate::Context { own_results: &|_| None };
     let valid = validate::validate(process, request, &context).map_err(|faults| {
-        let faults: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect();
+        let faults: Vec<String> =
+            faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).collect();
         format!("no sample inputs could be made ({}); add `examples` to the package", faults.join("; "))
     })?;
     let line = |unit: &ExecutionUnit| shown(&plan::plan(process, unit, &valid, &defaults()));
@@ -48,7 +49,9 @@ fn shown(plan: &Plan) -> String {
     let arguments: Vec<String> = plan.command.iter().map(|arg| argument(arg, &plan.stage)).collect();
     match &plan.unit {
         PlannedUnit::Command => format!("$ {}", arguments.join(" ")),
-        PlannedUnit::Docker { image } if arguments.is_empty() => format!("{image} $ (the image's own command)"),
+        PlannedUnit::Docker { image } if arguments.is_empty() => {
+            format!("{image} $ (the image's own command)")
+        }
         PlannedUnit::Docker { image } => format!("{image} $ {}", arguments.join(" ")),
     }
 }
@@ -62,9 +65,10 @@ fn shown_part(part: &Part, stage: &[StageItem]) -> String {
     match part {
         Part::Text(text) => quoted(text),
         Part::File { stage: at, field } => stage.get(*at).map(|item| file(item, *field)).unwrap_or_default(),
-        Part::Staged { stage: at } => {
-            stage.get(*at).map(|item| format!("\"$(cat {})\"", file(item, FileField::Path))).unwrap_or_default()
-        }
+        Part::Staged { stage: at } => stage
+            .get(*at)
+            .map(|item| format!("\"$(cat {})\"", file(item, FileField::Path)))
+            .unwrap_or_default(),
     }
 }
 
@@ -114,10 +118,27 @@ mod tests {
 
     #[test]
     fn a_shell_reads_every_argument_back_unchanged() {
-        for text in ["a", "", "a b", "it's", "$HOME `date` \"x\"", "a\nb\t'c' \\", "ü", "*", "~", "#", "!x", "\u{1b}[2J"] {
+        for text in [
+            "a",
+            "",
+            "a b",
+            "it's",
+            "$HOME `date` \"x\"",
+            "a\nb\t'c' \\",
+            "ü",
+            "*",
+            "~",
+            "#",
+            "!x",
+            "\u{1b}[2J",
+        ] {
             let script = format!("printf %s {}", quoted(text));
             assert!(!script.chars().any(char::is_control), "{script:?}");
-            let out = std::process::Command::new("bash").args(["-c", &script]).env("LC_ALL", "C.UTF-8").output().unwrap();
+            let out = std::process::Command::new("bash")
+                .args(["-c", &script])
+                .env("LC_ALL", "C.UTF-8")
+                .output()
+                .unwrap();
             assert_eq!(String::from_utf8_lossy(&out.stdout), text, "{script}");
         }
     }

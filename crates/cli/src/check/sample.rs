@@ -13,7 +13,8 @@ pub(super) struct Sample {
 /// The examples, else one made up.
 pub(super) fn samples(process: &Process) -> Vec<Sample> {
     if process.examples.is_empty() {
-        let inputs = process.inputs.iter().map(|(id, input)| (id.to_string(), made_up(id.as_str(), input))).collect();
+        let inputs =
+            process.inputs.iter().map(|(id, input)| (id.to_string(), made_up(id.as_str(), input))).collect();
         return vec![sample("made-up inputs".to_owned(), inputs)];
     }
     let examples = process.examples.iter().enumerate();
@@ -32,7 +33,8 @@ fn sample(title: String, inputs: JsonMap) -> Sample {
 fn made_up(id: &str, input: &Input) -> Value {
     if let Some(default) = &input.default {
         // A file of the package can't be named in a request: it is there when the input is left out.
-        let is_file = default.get("href").is_some() || default.get(0).is_some_and(|first| first.get("href").is_some());
+        let is_file =
+            default.get("href").is_some() || default.get(0).is_some_and(|first| first.get("href").is_some());
         if !is_file {
             return wrapped(default.clone());
         }
@@ -63,7 +65,9 @@ fn value(schema: &Value, root: &Value, depth: usize) -> Value {
     if let Some(given) = given(schema) {
         return given.clone();
     }
-    if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|name| root.pointer(name.strip_prefix('#')?)) {
+    if let Some(target) =
+        schema.get("$ref").and_then(Value::as_str).and_then(|name| root.pointer(name.strip_prefix('#')?))
+    {
         return value(target, root, depth + 1);
     }
     if let Some(document) = schema.get("format").and_then(Value::as_str).and_then(document) {
@@ -96,7 +100,9 @@ fn document(format: &str) -> Option<Value> {
     let point = || json!({"type": "Point", "coordinates": [7.0, 52.0]});
     let feature = || json!({"type": "Feature", "properties": {}, "geometry": point()});
     Some(match format.rsplit('/').next()? {
-        "ogc-bbox" => json!({"bbox": [7, 51.9, 7.1, 52], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}),
+        "ogc-bbox" => {
+            json!({"bbox": [7, 51.9, 7.1, 52], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"})
+        }
         "geojson-geometry" => point(),
         "geojson-feature" => feature(),
         "geojson-feature-collection" => json!({"type": "FeatureCollection", "features": [feature()]}),
@@ -144,7 +150,8 @@ fn number(schema: &Value) -> f64 {
 }
 
 fn text(schema: &Value) -> String {
-    let bound = |name: &str| schema.get(name).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok());
+    let bound =
+        |name: &str| schema.get(name).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok());
     let least = bound("minLength").unwrap_or(0).min(200);
     let most = bound("maxLength").unwrap_or(usize::MAX);
     let mut text = "text".to_owned();
@@ -158,7 +165,8 @@ fn object(schema: &Value, root: &Value, depth: usize) -> Value {
     let mut members = Map::new();
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
     for name in required.filter_map(Value::as_str) {
-        let inner = schema.get("properties").and_then(|properties| properties.get(name)).unwrap_or(&Value::Null);
+        let inner =
+            schema.get("properties").and_then(|properties| properties.get(name)).unwrap_or(&Value::Null);
         members.insert(name.to_owned(), value(inner, root, depth + 1));
     }
     Value::Object(members)

@@ -44,7 +44,10 @@ fn right_packages_show_the_command_of_their_examples() {
     let (text, right) = checked(&shipped, false);
     assert!(right, "{text}");
     assert!(text.contains("$ printf 'Hello, %s!\\n' Ada"), "{text}");
-    assert!(text.contains("--dem $RUTTER_IN/dem/dem-cumberland.tif --level 420 --seed '{\"type\":\"Point\""), "{text}");
+    assert!(
+        text.contains("--dem $RUTTER_IN/dem/dem-cumberland.tif --level 420 --seed '{\"type\":\"Point\""),
+        "{text}"
+    );
 }
 
 #[test]

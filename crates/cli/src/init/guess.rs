@@ -56,9 +56,18 @@ pub(super) fn guess(command: &[String], here: &Path, name: &str) -> anyhow::Resu
     let mut guess = Guess::default();
     let mut words = command.iter().peekable();
     let Some(program) = words.next() else { bail!("the command is empty: write it after `--`") };
+    let mut code_flag = rutter_core::process::code_flag(program);
     let program = guess.program(program, here, name);
     guess.items.push(Item::Text(program));
     while let Some(word) = words.next() {
+        // The code of an interpreter is nothing that callers may choose.
+        if code_flag.is_some_and(|letter| is_flag(word) && word.ends_with(letter)) {
+            code_flag = None;
+            guess.items.push(Item::Text(escaped(word)));
+            guess.items.extend(words.next().map(|code| Item::Text(escaped(code))));
+            continue;
+        }
+        code_flag = code_flag.filter(|_| is_flag(word));
         if let Some((flag, value)) = word.split_once('=').filter(|(flag, _)| is_flag(flag)) {
             let id = guess.input(flag, value, here, name);
             guess.items.push(Item::Glued(format!("{flag}="), id));
@@ -128,7 +137,8 @@ impl Guess {
     fn take(&mut self, word: &str, here: &Path, name: &str, into: &str) -> Option<String> {
         let from = here.join(word);
         let meta = from.metadata().ok().filter(std::fs::Metadata::is_file)?;
-        let inside: Option<PathBuf> = plain(word).and_then(|path| path.strip_prefix(name).map(Path::to_owned).ok());
+        let inside: Option<PathBuf> =
+            plain(word).and_then(|path| path.strip_prefix(name).map(Path::to_owned).ok());
         if let Some(inside) = inside {
             return inside.to_str().map(ToOwned::to_owned);
         }
@@ -142,8 +152,12 @@ impl Guess {
     }
 
     fn free_id(&self, flag: &str) -> String {
-        let name: String =
-            flag.chars().skip_while(|c| !c.is_ascii_alphanumeric()).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(60).collect();
+        let name: String = flag
+            .chars()
+            .skip_while(|c| !c.is_ascii_alphanumeric())
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .take(60)
+            .collect();
         let name = if name.is_empty() { "value".to_owned() } else { name };
         let taken = |id: &str| self.inputs.iter().any(|input| input.id == id);
         if !taken(&name) {

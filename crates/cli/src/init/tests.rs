@@ -19,8 +19,18 @@ fn flags_with_values_become_inputs() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("model.py"), "print(1)").unwrap();
     fs::write(folder.path().join("dem.tif"), "II*").unwrap();
-    let command =
-        ["python3", "model.py", "--level", "3", "--name=North Sea", "--dem", "dem.tif", "--verbose", "--offset", "-2.5"];
+    let command = [
+        "python3",
+        "model.py",
+        "--level",
+        "3",
+        "--name=North Sea",
+        "--dem",
+        "dem.tif",
+        "--verbose",
+        "--offset",
+        "-2.5",
+    ];
     let made = make_in(folder.path(), "flood", &command).unwrap();
     let process = read(&made);
     assert_eq!(process.inputs["level"].default, Some(json!(3)));
@@ -36,7 +46,7 @@ fn flags_with_values_become_inputs() {
         crate::check::report(&crate::check::CheckArgs { paths: vec![flood.clone()], json: false }).unwrap();
     assert!(right, "{text}");
     let wanted = format!(
-        "$ python3 {}/model.py --level 3 --name='North Sea' --dem $RUTTER_IN/dem/dem.tif --verbose --offset -2.5",
+        "$ python3 {}/model.py --level 3 '--name=North Sea' --dem $RUTTER_IN/dem/dem.tif --verbose --offset -2.5",
         flood.display()
     );
     assert!(text.contains(&wanted), "{text}");
@@ -74,7 +84,7 @@ fn whatever_was_typed_gives_a_right_package() {
         &["m", "--n", "1e400", "--m", "NaN", "--i", "12345678901234567890123"],
         &["./m", "--level=3"],
         &["true", "on", ".5", "-.5", "1.0", "0x10", "~", "null"],
-        &["sh", "-c", "echo hello"],
+        &["sh", "-c", "echo hello $(date)", "--x", "1"],
     ];
     for (at, command) in commands.into_iter().enumerate() {
         let made = make_in(folder.path(), &format!("p{at}"), command);

@@ -84,7 +84,11 @@ fn binding_value(
         };
     };
     if let Some(separator) = &separator {
-        report.fault(separator, "stands beside `valueFrom`, which says the value already", "remove one of them");
+        report.fault(
+            separator,
+            "stands beside `valueFrom`, which says the value already",
+            "remove one of them",
+        );
     }
     let value = command::argument(report, &member, names)?;
     let may_be_absent = input.min_occurs == 0 && input.default.is_none();

@@ -27,7 +27,7 @@ pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>, names: Names<'_>) -
     let read: Vec<CommandItem> = items.iter().filter_map(|item| one_item(report, item, names)).collect();
     if read.len() == items.len() {
         check_program(report, &items, &read);
-        check_shell(report, &items, &read);
+        check_code(report, &items, &read);
         check_shell_words(report, &items);
     }
     read
@@ -38,10 +38,13 @@ fn one_item(report: &mut Report<'_>, spot: &Spot<'_>, names: Names<'_>) -> Optio
         Kind::List(_) => {
             let parts = spot.items();
             if parts.is_empty() {
-                report.fault(spot, "is an empty list", "remove it, or write the arguments that belong together");
+                report.fault(
+                    spot,
+                    "is an empty list",
+                    "remove it, or write the arguments that belong together",
+                );
             }
-            let read: Vec<Template> =
-                parts.iter().filter_map(|part| argument(report, part, names)).collect();
+            let read: Vec<Template> = parts.iter().filter_map(|part| argument(report, part, names)).collect();
             if read.len() < parts.len() || read.is_empty() {
                 return None;
             }
@@ -118,25 +121,63 @@ fn check_program(report: &mut Report<'_>, items: &[Spot<'_>], read: &[CommandIte
     }
 }
 
-/// A script of a shell must not hold what a caller gave.
-fn check_shell(report: &mut Report<'_>, items: &[Spot<'_>], read: &[CommandItem]) {
-    let mut after_shell = false;
-    let mut after_flag = false;
+/// Code that is given to an interpreter must not hold what a caller gave.
+fn check_code(report: &mut Report<'_>, items: &[Spot<'_>], read: &[CommandItem]) {
+    let mut state = Words::Any;
     for (item, spot) in read.iter().zip(items) {
         for template in templates(item) {
-            if after_flag && template.inputs().next().is_some() {
+            if state == Words::Code && template.inputs().next().is_some() {
                 let remedy = r#"give it as an argument of its own: [sh, -c, 'model "$1"', sh, $(inputs.x)]"#;
-                report.fault(spot, "an input stands in a shell's script: callers would run what they like", remedy);
-                return;
+                report.fault(spot, "an input stands in code: callers would run what they like", remedy);
             }
-            let [TemplatePart::Text(text)] = template.0.as_slice() else { continue };
-            if after_flag {
-                return;
-            }
-            after_flag = after_shell && text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
-            let name = text.rsplit('/').next().unwrap_or(text);
-            after_shell |= matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "busybox" | "fish");
+            let text = match template.0.as_slice() {
+                [TemplatePart::Text(text)] => Some(text.as_str()),
+                _ => None,
+            };
+            state = state.after(text);
         }
+    }
+}
+
+/// What the next word of a command may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// Anything.
+    Any,
+    /// A flag of an interpreter, whose code flag has this letter.
+    Flags(char),
+    /// The value of a flag of an interpreter.
+    Value(char),
+    /// Code.
+    Code,
+}
+
+impl Words {
+    fn after(self, word: Option<&str>) -> Self {
+        match (self, word) {
+            (Self::Any, Some(word)) => code_flag(word).map_or(Self::Any, Self::Flags),
+            (Self::Flags(letter), Some(word)) if word.starts_with(['-', '+']) => match word {
+                "-o" | "+o" | "-O" | "-W" | "-X" => Self::Value(letter),
+                "-m" | "-s" | "--" => Self::Any,
+                _ if !word.starts_with("--") && word.ends_with(letter) => Self::Code,
+                _ => self,
+            },
+            (Self::Value(letter), _) => Self::Flags(letter),
+            (Self::Flags(_), Some(word)) => Self::Any.after(Some(word)),
+            _ => Self::Any,
+        }
+    }
+}
+
+/// Letter of the flag whose value an interpreter runs as code; `None` for other programs.
+pub fn code_flag(program: &str) -> Option<char> {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    match name {
+        "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "busybox" | "fish" => Some('c'),
+        "perl" | "ruby" | "node" | "Rscript" | "R" | "julia" | "lua" => Some('e'),
+        "php" => Some('r'),
+        _ if name.starts_with("python") || name.starts_with("pypy") => Some('c'),
+        _ => None,
     }
 }
 

@@ -25,7 +25,8 @@ pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>) -> Config {
     if !report.object(spot, &MEMBERS) {
         return Config::default();
     }
-    let mut amount = |name: &str, unit: &str| spot.get(name).and_then(|member| positive(report, &member, unit));
+    let mut amount =
+        |name: &str, unit: &str| spot.get(name).and_then(|member| positive(report, &member, unit));
     let config = Config {
         cpu_min: amount("cpuMin", "cores"),
         cpu_max: amount("cpuMax", "cores"),
@@ -42,7 +43,8 @@ pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>) -> Config {
     if let (Some(cores), Some(member)) = (config.cpu_min, spot.get("cpuMin"))
         && cores < 1.0
     {
-        let message = "is less than 1, the least that the schema of Part 2 allows; this server takes fractions";
+        let message =
+            "is less than 1, the least that the schema of Part 2 allows; this server takes fractions";
         report.notice(&member, message, None);
     }
     config
@@ -53,7 +55,11 @@ fn positive(report: &mut Report<'_>, spot: &Spot<'_>, unit: &str) -> Option<f64>
     if number > 0.0 && number <= LARGEST {
         return Some(number);
     }
-    report.fault(spot, format!("must be more than 0 and at most {LARGEST}, is {number}"), format!("write {unit}"));
+    report.fault(
+        spot,
+        format!("must be more than 0 and at most {LARGEST}, is {number}"),
+        format!("write {unit}"),
+    );
     None
 }
 

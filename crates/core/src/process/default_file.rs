@@ -100,4 +100,3 @@ pub(super) fn find(folder: &Path, href: &str) -> Result<PathBuf, FileFault> {
     }
     Ok(file)
 }
-

@@ -37,7 +37,8 @@ pub(super) struct Read {
 /// The description itself: below `processDescription.process`, or, in the older shape, `processDescription`.
 pub(super) fn find<'a>(report: &mut Report<'_>, top: &Spot<'a>) -> Option<Spot<'a>> {
     let Some(outer) = top.get("processDescription") else {
-        let remedy = "add `processDescription: {process: {id: …, version: 1.0.0, inputs: {…}, outputs: {…}}}`";
+        let remedy =
+            "add `processDescription: {process: {id: …, version: 1.0.0, inputs: {…}, outputs: {…}}}`";
         report.fault(top, "`processDescription` is missing", remedy);
         return None;
     };
@@ -128,9 +129,15 @@ fn typed<T: DeserializeOwned + Default>(report: &mut Report<'_>, spot: &Spot<'_>
         Err(error) => {
             let reason = error.inner().to_string();
             let path = error.path().to_string();
-            let pointer: String = path.split(['.', '[']).map(|step| format!("/{}", step.trim_end_matches(']'))).collect();
+            let pointer: String =
+                path.split(['.', '[']).map(|step| format!("/{}", step.trim_end_matches(']'))).collect();
             let place = spot.node.nearest(pointer.replace("//", "/").as_str()).place;
-            report.fault_at(place, &format!("{}{path}", spot.path), shorten(&reason), Some(format!("write {form}")));
+            report.fault_at(
+                place,
+                &format!("{}{path}", spot.path),
+                shorten(&reason),
+                Some(format!("write {form}")),
+            );
             T::default()
         }
     }
@@ -170,7 +177,9 @@ fn words<T: Copy + PartialEq>(report: &mut Report<'_>, spot: &Spot<'_>, known: &
     for item in report.list(spot).unwrap_or_default() {
         let Some(text) = report.text(&item) else { continue };
         match known.iter().find(|(name, _)| *name == text) {
-            None => report.fault(&item, format!("{:?} is not allowed here", shorten(text)), meant(text, &names)),
+            None => {
+                report.fault(&item, format!("{:?} is not allowed here", shorten(text)), meant(text, &names))
+            }
             Some((_, value)) if found.contains(value) => {
                 report.fault(&item, format!("{text:?} stands here twice"), "remove one");
             }

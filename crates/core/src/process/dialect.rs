@@ -77,9 +77,10 @@ impl Translation<'_> {
     fn member(&mut self, name: &str, value: &Value, all: &Map<String, Value>, out: &mut Map<String, Value>) {
         match name {
             "minimum" | "maximum" if out.contains_key(name) => {}
-            "title" | "multipleOf" | "maximum" | "minimum" | "maxLength" | "minLength" | "pattern" | "maxItems"
-            | "minItems" | "uniqueItems" | "maxProperties" | "minProperties" | "description" | "format"
-            | "nullable" | "readOnly" | "writeOnly" | "deprecated" | "contentMediaType" | "contentEncoding" => {
+            "title" | "multipleOf" | "maximum" | "minimum" | "maxLength" | "minLength" | "pattern"
+            | "maxItems" | "minItems" | "uniqueItems" | "maxProperties" | "minProperties" | "description"
+            | "format" | "nullable" | "readOnly" | "writeOnly" | "deprecated" | "contentMediaType"
+            | "contentEncoding" => {
                 put(out, name, value.clone());
             }
             "exclusiveMinimum" | "exclusiveMaximum" => bound(name, value, all, out),
@@ -90,7 +91,9 @@ impl Translation<'_> {
                 }
             }
             "const" => enumeration(std::slice::from_ref(value), out),
-            "enum" if !all.contains_key("const") => enumeration(value.as_array().map_or(&[], Vec::as_slice), out),
+            "enum" if !all.contains_key("const") => {
+                enumeration(value.as_array().map_or(&[], Vec::as_slice), out)
+            }
             "type" => types(value, out),
             "required" => required(value, out),
             "contentSchema" if value.is_string() => put(out, name, value.clone()),
@@ -181,7 +184,9 @@ fn types(value: &Value, out: &mut Map<String, Value>) {
     match kept.as_slice() {
         [] => {}
         [one] => put(out, "type", json!(one)),
-        many => also(out, json!({"anyOf": many.iter().map(|name| json!({"type": name})).collect::<Vec<_>>()})),
+        many => {
+            also(out, json!({"anyOf": many.iter().map(|name| json!({"type": name})).collect::<Vec<_>>()}))
+        }
     }
 }
 
@@ -206,9 +211,11 @@ fn bound(name: &str, value: &Value, all: &Map<String, Value>, out: &mut Map<Stri
         "exclusiveMinimum" => ("minimum", true),
         _ => ("maximum", false),
     };
-    let looser = all.get(inclusive).and_then(Value::as_f64).zip(value.as_f64()).is_some_and(|(other, this)| {
-        if lower { other > this } else { other < this }
-    });
+    let looser =
+        all.get(inclusive)
+            .and_then(Value::as_f64)
+            .zip(value.as_f64())
+            .is_some_and(|(other, this)| if lower { other > this } else { other < this });
     if !looser {
         put(out, inclusive, value.clone());
         put(out, name, Value::Bool(true));
@@ -231,10 +238,38 @@ mod tests {
 
     /// Members that `schema.yaml` of version 1.0 knows; it forbids all others.
     const CLOSED: [&str; 33] = [
-        "title", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength",
-        "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties", "required",
-        "enum", "type", "not", "allOf", "oneOf", "anyOf", "items", "properties", "additionalProperties",
-        "description", "format", "default", "nullable", "readOnly", "writeOnly", "example", "deprecated",
+        "title",
+        "multipleOf",
+        "maximum",
+        "exclusiveMaximum",
+        "minimum",
+        "exclusiveMinimum",
+        "maxLength",
+        "minLength",
+        "pattern",
+        "maxItems",
+        "minItems",
+        "uniqueItems",
+        "maxProperties",
+        "minProperties",
+        "required",
+        "enum",
+        "type",
+        "not",
+        "allOf",
+        "oneOf",
+        "anyOf",
+        "items",
+        "properties",
+        "additionalProperties",
+        "description",
+        "format",
+        "default",
+        "nullable",
+        "readOnly",
+        "writeOnly",
+        "example",
+        "deprecated",
         "contentMediaType",
     ];
 
@@ -243,7 +278,8 @@ mod tests {
     fn check_v1(schema: &Value) {
         let members = schema.as_object().unwrap_or_else(|| panic!("not an object: {schema}"));
         for (name, value) in members {
-            let known = CLOSED.contains(&name.as_str()) || name == "contentEncoding" || name == "contentSchema";
+            let known =
+                CLOSED.contains(&name.as_str()) || name == "contentEncoding" || name == "contentSchema";
             assert!(known, "{name} in {schema}");
             assert!(!holds_null(value), "null in {schema}");
             match name.as_str() {
@@ -282,12 +318,21 @@ mod tests {
             (json!({"const": null}), json!({"nullable": true})),
             (json!({"default": null, "type": "string"}), json!({"type": "string"})),
             (json!({"required": []}), json!({})),
-            (json!({"properties": {"a": true, "b": false}}), json!({"properties": {"a": {}, "b": {"not": {}}}})),
+            (
+                json!({"properties": {"a": true, "b": false}}),
+                json!({"properties": {"a": {}, "b": {"not": {}}}}),
+            ),
             (json!({"additionalProperties": false}), json!({"additionalProperties": false})),
             (json!({"prefixItems": [{}, {}], "items": false}), json!({"maxItems": 2})),
             (json!({"prefixItems": [{}], "items": {"type": "string"}}), json!({})),
-            (json!({"anyOf": [{"type": "null"}, {"type": "string"}]}), json!({"nullable": true, "anyOf": [{"type": "string"}]})),
-            (json!({"if": {"type": "string"}, "then": {}, "$schema": "x", "$comment": "y", "x-a": 1}), json!({})),
+            (
+                json!({"anyOf": [{"type": "null"}, {"type": "string"}]}),
+                json!({"nullable": true, "anyOf": [{"type": "string"}]}),
+            ),
+            (
+                json!({"if": {"type": "string"}, "then": {}, "$schema": "x", "$comment": "y", "x-a": 1}),
+                json!({}),
+            ),
             (json!({"patternProperties": {"^a": {}}, "additionalProperties": {"type": "string"}}), json!({})),
             (json!({"allOf": [{"format": "ogc-bbox"}]}), json!({"allOf": [{"format": "ogc-bbox"}]})),
             (json!({"contentSchema": {"type": "string"}}), json!({})),
@@ -317,7 +362,8 @@ mod tests {
 
     #[test]
     fn members_keep_their_order() {
-        let schema = json!({"type": "object", "properties": {"z": {}, "a": {}}, "title": "x", "description": "y"});
+        let schema =
+            json!({"type": "object", "properties": {"z": {}, "a": {}}, "title": "x", "description": "y"});
         assert_eq!(to_v1(&schema).to_string(), schema.to_string());
     }
 

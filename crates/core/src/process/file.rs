@@ -55,8 +55,12 @@ pub(super) fn load(file: &Path) -> (String, Read) {
             (text, read)
         }
         Err(fault) => {
-            let read =
-                Read { result: Err(vec![fault]), notices: Vec::new(), id_place: Place::default(), missing: Vec::new() };
+            let read = Read {
+                result: Err(vec![fault]),
+                notices: Vec::new(),
+                id_place: Place::default(),
+                missing: Vec::new(),
+            };
             (String::new(), read)
         }
     }

@@ -47,7 +47,14 @@ impl Finding {
     }
 
     pub(super) fn at(file: &Path, place: Place, path: &str, message: String, remedy: Option<String>) -> Self {
-        Self { file: file.to_owned(), line: place.line, column: place.column, path: path.to_owned(), message, remedy }
+        Self {
+            file: file.to_owned(),
+            line: place.line,
+            column: place.column,
+            path: path.to_owned(),
+            message,
+            remedy,
+        }
     }
 }
 

@@ -76,7 +76,9 @@ impl Node {
             Kind::Number(it) => Value::Number(it.clone()),
             Kind::Text(it) => Value::String(it.clone()),
             Kind::List(items) => items.iter().map(Node::to_value).collect(),
-            Kind::Map(members) => members.iter().map(|(key, node)| (key.text.clone(), node.to_value())).collect(),
+            Kind::Map(members) => {
+                members.iter().map(|(key, node)| (key.text.clone(), node.to_value())).collect()
+            }
         }
     }
 
@@ -149,7 +151,8 @@ impl<'de> Visitor<'de> for KindVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, it: f64) -> Result<Kind, E> {
-        let number = Number::from_f64(it).ok_or_else(|| E::custom(format_args!("{it} is not a number in JSON")))?;
+        let number =
+            Number::from_f64(it).ok_or_else(|| E::custom(format_args!("{it} is not a number in JSON")))?;
         Ok(Kind::Number(number))
     }
 

@@ -26,6 +26,7 @@ mod unit;
 mod values;
 mod walk;
 
+pub use command::code_flag;
 pub use finding::{Fault, Finding, Notice};
 pub use model::{
     CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, EnvValue, Example, ExecutionUnit, Input, Output,

@@ -7,7 +7,10 @@ use rutter_types::{InputDescription, JobControl, OutputDescription, ProcessDescr
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{id::{InputId, OutputId, ProcessId}, schema::Schema};
+use crate::{
+    id::{InputId, OutputId, ProcessId},
+    schema::Schema,
+};
 
 /// A process: description, compiled schemas and execution units.
 #[derive(Debug)]
@@ -298,4 +301,3 @@ pub enum OutputBinding {
     /// Standard output.
     Stdout,
 }
-

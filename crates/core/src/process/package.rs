@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rutter_types::ExecuteRequest;
+use rutter_types::{ExecuteRequest, ProcessDescription};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Example, Input, Process,
-    description,
+    Example, ExecutionUnit, Input, Output, Process, description,
     finding::{Fault, Finding, Notice},
     located::{Kind, Node, Place},
     schema_walk, suggest,
@@ -17,9 +16,13 @@ use super::{
     values,
     walk::{Report, Spot, shorten},
 };
-use crate::{id::InputId, validate, yaml};
+use crate::{
+    id::{InputId, OutputId},
+    validate, yaml,
+};
 
-const MEMBERS: [&str; 5] = ["processDescription", "executionUnit", "examples", "deploymentProfile", "$schema"];
+const MEMBERS: [&str; 5] =
+    ["processDescription", "executionUnit", "examples", "deploymentProfile", "$schema"];
 
 /// Reads a package. `folder` is where its own files are.
 ///
@@ -86,14 +89,31 @@ fn package(
     let examples = examples(report, &top, &inputs);
     let head = head?;
     *id_place = head.id_place;
-    let source = node.to_value();
-    let mut description = rutter_types::ProcessDescription { summary: head.summary, ..Default::default() };
-    description.inputs = inputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect();
-    description.outputs = outputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect();
-    let process = Process {
+    let process = assembled(head, node.to_value(), folder, inputs, outputs, units, examples);
+    if report.faults.is_empty() {
+        examples_work(report, &top, &process);
+    }
+    Some(process)
+}
+
+fn assembled(
+    head: description::Read,
+    source: serde_json::Value,
+    folder: Option<&Path>,
+    inputs: IndexMap<InputId, Input>,
+    outputs: IndexMap<OutputId, Output>,
+    units: Vec<ExecutionUnit>,
+    examples: Vec<Example>,
+) -> Process {
+    let described = ProcessDescription {
+        summary: head.summary,
+        inputs: inputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect(),
+        outputs: outputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect(),
+    };
+    Process {
         id: head.id,
         legacy_id: head.legacy_id,
-        description,
+        description: described,
         inputs,
         outputs,
         units,
@@ -101,11 +121,7 @@ fn package(
         folder: folder.map(Path::to_owned),
         digest: digest(&source),
         source,
-    };
-    if report.faults.is_empty() {
-        examples_work(report, &top, &process);
     }
-    Some(process)
 }
 
 /// An example is a promise: a request that is refused is no example.
@@ -117,7 +133,12 @@ fn examples_work(report: &mut Report<'_>, top: &Spot<'_>, process: &Process) {
         for fault in validate::validate(process, &request, &context).err().unwrap_or_default() {
             let place = spot.node.nearest(&fault.pointer).place;
             let path = format!("{}{}", spot.path, schema_walk::dotted(&fault.pointer));
-            report.fault_at(place, &path, fault.detail, Some("an example must be a request that works".to_owned()));
+            report.fault_at(
+                place,
+                &path,
+                fault.detail,
+                Some("an example must be a request that works".to_owned()),
+            );
         }
     }
 }
@@ -129,7 +150,9 @@ fn why_not(name: &str) -> Option<&'static str> {
         "security" | "validation" => Some("is not supported by this version; remove it"),
         "process" => Some("belongs below `processDescription`"),
         "executionUnits" => Some("is called `executionUnit`"),
-        "id" | "title" | "version" | "inputs" | "outputs" => Some("belongs below `processDescription.process`"),
+        "id" | "title" | "version" | "inputs" | "outputs" => {
+            Some("belongs below `processDescription.process`")
+        }
         "command" | "image" | "config" | "bindings" | "env" => Some("belongs below `executionUnit`"),
         "cwlVersion" => Some("CWL is not supported by this version"),
         _ => None,
@@ -162,13 +185,22 @@ fn example(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<InputId, 
             Some(near) => format!("did you mean {near:?}?"),
             None => "declare it below `inputs`, or remove it".to_owned(),
         };
-        report.fault_at(key.place, &member.path, format!("there is no input {:?}", shorten(&key.text)), Some(remedy));
+        report.fault_at(
+            key.place,
+            &member.path,
+            format!("there is no input {:?}", shorten(&key.text)),
+            Some(remedy),
+        );
     }
     for (id, input) in inputs {
         let is_given = given.as_ref().is_some_and(|given| given.get(id.as_str()).is_some());
         if input.min_occurs > 0 && input.default.is_none() && !is_given {
             let remedy = format!("add {id}, or write minOccurs: 0 in its input");
-            report.fault(spot, format!("the example has no value for the input {id}, which must be there"), remedy);
+            report.fault(
+                spot,
+                format!("the example has no value for the input {id}, which must be there"),
+                remedy,
+            );
         }
     }
     let inputs = given.map(|given| given.node.to_value());

@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::{
     Fault, Finding, Process, UnitKind,
     entry::{Entry, Look},
-    scan,
+    scan::{self, Found},
 };
 use crate::id::ProcessId;
 
@@ -137,35 +137,26 @@ impl Registry {
 
     fn look(&self, look: Look) -> bool {
         let mut state = self.lock();
-        let mut changed = look == Look::First;
-        let mut entries = Vec::new();
-        let mut known: BTreeMap<PathBuf, Entry> =
-            std::mem::take(&mut state.entries).into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        let known = std::mem::take(&mut state.entries);
+        let mut pass = Pass {
+            look,
+            known: known.into_iter().map(|entry| (entry.path.clone(), entry)).collect(),
+            seen: BTreeMap::new(),
+            changed: look == Look::First,
+        };
         for folder in &self.folders {
             match scan::folder(folder) {
                 Ok(found) => {
                     readable(&mut state, folder);
-                    for file in found {
-                        let entry = known.remove(&file.path);
-                        let (entry, is_other) = Entry::seen(entry, file, look);
-                        changed |= is_other;
-                        entries.push(entry);
-                    }
+                    found.into_iter().for_each(|file| pass.file(file));
                 }
                 Err(error) => {
                     unreadable(&mut state, folder, &error);
-                    let inside: Vec<PathBuf> = known.keys().filter(|path| path.starts_with(folder)).cloned().collect();
-                    entries.extend(inside.iter().filter_map(|path| known.remove(path)));
+                    pass.keep(folder);
                 }
             }
         }
-        // A file that an editor replaces is gone for a moment; only one that stays away is removed.
-        for entry in known.into_values() {
-            match entry.missed() {
-                Some(entry) => entries.push(entry),
-                None => changed = true,
-            }
-        }
+        let (mut entries, changed) = pass.end();
         self.arrange(&mut entries);
         state.entries = entries;
         if changed {
@@ -181,33 +172,9 @@ impl Registry {
     }
 
     fn publish(&self, state: &mut State) {
-        let mut processes = Processes { generation: self.snapshot().generation + 1, ..Processes::default() };
-        let mut owners: BTreeMap<ProcessId, PathBuf> = BTreeMap::new();
-        // Files that are there come before one that is about to be forgotten: it may have been renamed.
-        let (gone, here): (Vec<&Entry>, Vec<&Entry>) = state.entries.iter().partition(|entry| entry.is_missed());
-        for entry in here.iter().chain(&gone) {
-            if let Some(faults) = &entry.faults {
-                let kept = entry.good.as_ref().map(|good| good.id.clone());
-                processes.broken.push(Broken { file: entry.path.clone(), faults: faults.clone(), kept });
-            }
-            let Some(good) = &entry.good else { continue };
-            match owners.get(&good.id) {
-                None => {
-                    owners.insert(good.id.clone(), entry.path.clone());
-                    processes.by_id.insert(good.id.clone(), Arc::clone(good));
-                }
-                Some(_) if entry.is_missed() => {}
-                Some(owner) => {
-                    let message = format!("the process {} is defined in {} already", good.id, owner.display());
-                    let remedy = Some("give it another id, or remove one of the files".to_owned());
-                    let path = "processDescription.process.id";
-                    let fault = Finding::at(&entry.path, entry.id_place, path, message, remedy);
-                    processes.broken.push(Broken { file: entry.path.clone(), faults: vec![fault], kept: None });
-                }
-            }
-        }
+        let generation = self.snapshot().generation + 1;
+        let processes = assembled(&state.entries, generation);
         self.tell(state, &processes);
-        let generation = processes.generation;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(processes);
         self.generation.send_replace(generation);
     }
@@ -257,6 +224,77 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The processes of the files: of two with one id the first.
+fn assembled(entries: &[Entry], generation: u64) -> Processes {
+    let mut processes = Processes { generation, ..Processes::default() };
+    let mut owners: BTreeMap<ProcessId, &Path> = BTreeMap::new();
+    // Files that are there come before one that is about to be forgotten: it may have been renamed.
+    let (gone, here): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| entry.is_missed());
+    for entry in here.iter().chain(&gone) {
+        if let Some(faults) = &entry.faults {
+            let kept = entry.good.as_ref().map(|good| good.id.clone());
+            processes.broken.push(Broken { file: entry.path.clone(), faults: faults.clone(), kept });
+        }
+        let Some(good) = &entry.good else { continue };
+        match owners.get(&good.id) {
+            None => {
+                owners.insert(good.id.clone(), &entry.path);
+                processes.by_id.insert(good.id.clone(), Arc::clone(good));
+            }
+            Some(_) if entry.is_missed() => {}
+            Some(owner) => processes.broken.push(doubled(entry, &good.id, owner)),
+        }
+    }
+    processes
+}
+
+fn doubled(entry: &Entry, id: &ProcessId, owner: &Path) -> Broken {
+    let message = format!("the process {id} is defined in {} already", owner.display());
+    let remedy = Some("give it another id, or remove one of the files".to_owned());
+    let fault = Finding::at(&entry.path, entry.id_place, "processDescription.process.id", message, remedy);
+    Broken { file: entry.path.clone(), faults: vec![fault], kept: None }
+}
+
+/// One look at all folders.
+struct Pass {
+    look: Look,
+    /// Files of the look before that were not seen in this one yet.
+    known: BTreeMap<PathBuf, Entry>,
+    seen: BTreeMap<PathBuf, Entry>,
+    changed: bool,
+}
+
+impl Pass {
+    fn file(&mut self, file: Found) {
+        // Folders may lie in each other.
+        if self.seen.contains_key(&file.path) {
+            return;
+        }
+        let (entry, is_other) = Entry::seen(self.known.remove(&file.path), file, self.look);
+        self.changed |= is_other;
+        self.seen.insert(entry.path.clone(), entry);
+    }
+
+    /// What was known of a folder stays as it was.
+    fn keep(&mut self, folder: &Path) {
+        let inside: Vec<PathBuf> =
+            self.known.keys().filter(|path| path.starts_with(folder)).cloned().collect();
+        for path in inside {
+            if let Some(entry) = self.known.remove(&path) {
+                self.seen.insert(path, entry);
+            }
+        }
+    }
+
+    /// A file that an editor replaces is gone for a moment; only one that stays away is removed.
+    fn end(self) -> (Vec<Entry>, bool) {
+        let gone = self.known.len();
+        let waiting: Vec<Entry> = self.known.into_values().filter_map(Entry::missed).collect();
+        let changed = self.changed || waiting.len() < gone;
+        (self.seen.into_values().chain(waiting).collect(), changed)
     }
 }
 

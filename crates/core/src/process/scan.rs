@@ -75,7 +75,10 @@ pub(super) fn folder(folder: &Path) -> io::Result<Vec<Found>> {
 
 /// The package file of a folder of its own.
 pub(super) fn package_of(folder: &Path) -> Option<PathBuf> {
-    EXTENSIONS.iter().map(|extension| folder.join("package").with_extension(extension)).find(|path| path.is_file())
+    EXTENSIONS
+        .iter()
+        .map(|extension| folder.join("package").with_extension(extension))
+        .find(|path| path.is_file())
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -29,14 +29,51 @@ pub(super) const ONE: [&str; 11] = [
 /// Keywords that hold a list of schemas.
 pub(super) const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 /// Keywords that hold schemas by name.
-pub(super) const MAPS: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+pub(super) const MAPS: [&str; 5] =
+    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 /// Other keywords of JSON Schema 2020-12, and those of 1.0's dialect that mean nothing in it.
 const OTHERS: [&str; 41] = [
-    "$schema", "$id", "$ref", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary", "$comment", "type", "enum",
-    "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength", "minLength",
-    "pattern", "maxItems", "minItems", "uniqueItems", "maxContains", "minContains", "maxProperties", "minProperties",
-    "required", "dependentRequired", "title", "description", "default", "deprecated", "readOnly", "writeOnly",
-    "examples", "example", "format", "contentEncoding", "contentMediaType", "nullable", "dependencies",
+    "$schema",
+    "$id",
+    "$ref",
+    "$anchor",
+    "$dynamicRef",
+    "$dynamicAnchor",
+    "$vocabulary",
+    "$comment",
+    "type",
+    "enum",
+    "const",
+    "multipleOf",
+    "maximum",
+    "exclusiveMaximum",
+    "minimum",
+    "exclusiveMinimum",
+    "maxLength",
+    "minLength",
+    "pattern",
+    "maxItems",
+    "minItems",
+    "uniqueItems",
+    "maxContains",
+    "minContains",
+    "maxProperties",
+    "minProperties",
+    "required",
+    "dependentRequired",
+    "title",
+    "description",
+    "default",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "examples",
+    "example",
+    "format",
+    "contentEncoding",
+    "contentMediaType",
+    "nullable",
+    "dependencies",
 ];
 
 /// Checks a schema and compiles it. `None` after at least one fault.
@@ -55,7 +92,12 @@ pub(super) fn compile(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Schema
             let place = spot.node.nearest(&error.pointer).place;
             let path = format!("{}{}", spot.path, dotted(&error.pointer));
             let remedy = Some("schemas are JSON Schema 2020-12".to_owned());
-            report.fault_at(place, &path, format!("is no valid schema: {}", shorten_line(&error.reason)), remedy);
+            report.fault_at(
+                place,
+                &path,
+                format!("is no valid schema: {}", shorten_line(&error.reason)),
+                remedy,
+            );
             None
         }
     }
@@ -81,7 +123,9 @@ fn shorten_line(text: &str) -> String {
 fn walk(report: &mut Report<'_>, spot: &Spot<'_>, root: &Node) {
     match spot.node.kind {
         Kind::Map(_) => {}
-        Kind::Bool(_) => return cannot_say(report, spot, "a schema that is only true or false", "leave it out"),
+        Kind::Bool(_) => {
+            return cannot_say(report, spot, "a schema that is only true or false", "leave it out");
+        }
         _ => return report.wrong_kind(spot, "a schema: an object", "write its members as `name: value`"),
     }
     for (key, member) in spot.members() {
@@ -141,7 +185,8 @@ fn types(report: &mut Report<'_>, spot: &Spot<'_>) {
 
 fn one_type(report: &mut Report<'_>, spot: &Spot<'_>) {
     let Kind::Text(text) = &spot.node.kind else {
-        let remedy = if matches!(spot.node.kind, Kind::Null) { "write \"null\" in quotes" } else { "write a type" };
+        let remedy =
+            if matches!(spot.node.kind, Kind::Null) { "write \"null\" in quotes" } else { "write a type" };
         return report.wrong_kind(spot, "a type", remedy);
     };
     if TYPES.contains(&text.as_str()) {
@@ -206,16 +251,37 @@ fn dialect(report: &mut Report<'_>, name: &str, member: &Spot<'_>) {
     let shown = match name {
         "const" => "an `enum` of one value",
         "type" if matches!(member.node.kind, Kind::List(_)) => "`nullable` or alternatives",
-        "exclusiveMinimum" | "exclusiveMaximum" if !matches!(member.node.kind, Kind::Bool(_)) => "an inclusive bound with the mark that it is exclusive",
+        "exclusiveMinimum" | "exclusiveMaximum" if !matches!(member.node.kind, Kind::Bool(_)) => {
+            "an inclusive bound with the mark that it is exclusive"
+        }
         "$ref" => "what it names, in its place",
         "examples" => "the first of them",
-        "$dynamicRef" | "$dynamicAnchor" | "$anchor" | "if" | "then" | "else" | "prefixItems" | "contains"
-        | "minContains" | "maxContains" | "patternProperties" | "propertyNames" | "unevaluatedItems"
-        | "unevaluatedProperties" | "dependentRequired" | "dependentSchemas" | "dependencies" => "nothing",
+        "$dynamicRef"
+        | "$dynamicAnchor"
+        | "$anchor"
+        | "if"
+        | "then"
+        | "else"
+        | "prefixItems"
+        | "contains"
+        | "minContains"
+        | "maxContains"
+        | "patternProperties"
+        | "propertyNames"
+        | "unevaluatedItems"
+        | "unevaluatedProperties"
+        | "dependentRequired"
+        | "dependentSchemas"
+        | "dependencies" => "nothing",
         "contentSchema" if !matches!(member.node.kind, Kind::Text(_)) => "nothing",
         _ => return,
     };
-    cannot_say(report, member, &format!("`{name}`"), &format!("descriptions show {shown}; validation uses it as written"));
+    cannot_say(
+        report,
+        member,
+        &format!("`{name}`"),
+        &format!("descriptions show {shown}; validation uses it as written"),
+    );
 }
 
 fn cannot_say(report: &mut Report<'_>, spot: &Spot<'_>, what: &str, instead: &str) {

@@ -39,7 +39,9 @@ impl TemplateError {
             Self::NoField { input, .. } => {
                 format!("write $(inputs.{input}.path), or .basename, .nameroot, .nameext")
             }
-            Self::NoPackage => "only commands of this machine have it; in an image, write the path there".to_owned(),
+            Self::NoPackage => {
+                "only commands of this machine have it; in an image, write the path there".to_owned()
+            }
             Self::NoSelf => "write $(inputs.NAME)".to_owned(),
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::{
-    CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, ExecutionUnit, Input, Output, OutputBinding, TemplatePart,
-    bindings, command, env,
+    CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, ExecutionUnit, Input, Output, OutputBinding,
+    TemplatePart, bindings, command, env,
     located::Kind,
     template::Names,
     walk::{Report, Spot, shorten},
@@ -62,9 +62,8 @@ fn one(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>) -> Opt
 /// Units in languages that this version does not run.
 fn is_foreign(report: &mut Report<'_>, spot: &Spot<'_>) -> bool {
     let media_type = spot.get("mediaType").or_else(|| spot.get("type"));
-    let is_cwl = media_type.is_some_and(|member| {
-        matches!(&member.node.kind, Kind::Text(text) if text.contains("cwl"))
-    });
+    let is_cwl = media_type
+        .is_some_and(|member| matches!(&member.node.kind, Kind::Text(text) if text.contains("cwl")));
     let foreign = is_cwl || spot.get("href").is_some();
     if foreign {
         let message = "CWL and units by link are not supported by this version";
@@ -105,7 +104,8 @@ fn common(
     folder: Option<&Path>,
 ) -> Common {
     let names = Names { inputs: declared.inputs, own: None, folder };
-    let mut items = spot.get("command").map(|member| command::read(report, &member, names)).unwrap_or_default();
+    let mut items =
+        spot.get("command").map(|member| command::read(report, &member, names)).unwrap_or_default();
     let mut outputs = IndexMap::new();
     if let Some(bindings) = spot.get("bindings")
         && report.object(&bindings, &["inputBindings", "outputBindings"])
@@ -129,9 +129,15 @@ fn command_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_
 }
 
 /// A program of the package itself should be in its folder.
-fn program_is_there(report: &mut Report<'_>, spot: &Spot<'_>, command: &[CommandItem], folder: Option<&Path>) {
+fn program_is_there(
+    report: &mut Report<'_>,
+    spot: &Spot<'_>,
+    command: &[CommandItem],
+    folder: Option<&Path>,
+) {
     let (Some(folder), Some(first)) = (folder, command.first()) else { return };
-    let Some([TemplatePart::Text(program)]) = command::templates(first).first().map(|it| it.0.as_slice()) else {
+    let Some([TemplatePart::Text(program)]) = command::templates(first).first().map(|it| it.0.as_slice())
+    else {
         return;
     };
     let ours = program.contains('/') && !program.starts_with('/');
@@ -161,7 +167,11 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
     if let Some(member) = spot.get("deployment")
         && report.text(&member).is_some()
     {
-        report.notice(&member, "`deployment` has no effect: the server's executor decides where it runs", None);
+        report.notice(
+            &member,
+            "`deployment` has no effect: the server's executor decides where it runs",
+            None,
+        );
     }
     let Common { command, env, config, outputs } = common(report, spot, declared, None);
     let kubernetes = spot.get("kubernetes").filter(|member| report.any_object(member));
@@ -191,4 +201,3 @@ fn image(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<String> {
     }
     Some(text.to_owned())
 }
-

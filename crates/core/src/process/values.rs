@@ -93,9 +93,9 @@ fn named<'a>(report: &mut Report<'_>, process: &Spot<'a>, member: &str) -> Vec<(
 fn why_not(name: &str) -> Option<&'static str> {
     match name {
         "dataAccessAPIs" => Some("inputs from collections are not supported by this version; remove it"),
-        "executionUnitRequirements" => {
-            Some("is not supported by this version: references are always fetched before the program starts; remove it")
-        }
+        "executionUnitRequirements" => Some(
+            "is not supported by this version: references are always fetched before the program starts; remove it",
+        ),
         "type" | "enum" | "minimum" | "maximum" | "format" | "items" | "properties" | "contentMediaType" => {
             Some("belongs into `schema`")
         }
@@ -195,7 +195,11 @@ fn passing(report: &mut Report<'_>, spot: &Spot<'_>) -> Vec<String> {
     if items.is_empty() && matches!(member.node.kind, Kind::List(_)) {
         report.fault(&member, "allows no way to give a value", "write byValue, byReference, or both");
     }
-    items.iter().filter_map(|item| report.word(item, &["byValue", "byReference"])).map(ToOwned::to_owned).collect()
+    items
+        .iter()
+        .filter_map(|item| report.word(item, &["byValue", "byReference"]))
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 /// How many values.
@@ -237,7 +241,11 @@ impl Occurs {
         }
         let most = report.whole(spot)?;
         if most == 0 {
-            report.fault(spot, "is 0: no value could ever be given", "write 1 or more, or remove the input or output");
+            report.fault(
+                spot,
+                "is 0: no value could ever be given",
+                "write 1 or more, or remove the input or output",
+            );
             return None;
         }
         Some(MaxOccurs::Count(most))
@@ -297,7 +305,11 @@ fn one_default(
 ) -> bool {
     if let Some(reference) = Reference::read(report, spot, input) {
         if !input.by_reference {
-            report.fault(spot, "is a reference, which `valuePassing` does not allow", "add byReference there");
+            report.fault(
+                spot,
+                "is a reference, which `valuePassing` does not allow",
+                "add byReference there",
+            );
             return false;
         }
         return default_file::check(report, spot, reference, folder, files);

@@ -39,10 +39,7 @@ impl<'a> Spot<'a> {
     /// Every member; none when it is no object.
     pub(super) fn members(&self) -> Vec<(&'a Key, Spot<'a>)> {
         let Kind::Map(members) = &self.node.kind else { return Vec::new() };
-        members
-            .iter()
-            .map(|(key, node)| (key, Spot { node, path: self.member_path(&key.text) }))
-            .collect()
+        members.iter().map(|(key, node)| (key, Spot { node, path: self.member_path(&key.text) })).collect()
     }
 
     /// Every item; none when it is no list.
@@ -53,7 +50,8 @@ impl<'a> Spot<'a> {
     }
 
     fn member_path(&self, key: &str) -> String {
-        let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+        let plain =
+            !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
         match (plain, self.path.is_empty()) {
             (true, true) => key.to_owned(),
             (true, false) => format!("{}.{key}", self.path),
@@ -73,7 +71,13 @@ impl<'a> Report<'a> {
     }
 
     /// A fault at any place.
-    pub(super) fn fault_at(&mut self, at: Place, path: &str, message: impl Into<String>, remedy: Option<String>) {
+    pub(super) fn fault_at(
+        &mut self,
+        at: Place,
+        path: &str,
+        message: impl Into<String>,
+        remedy: Option<String>,
+    ) {
         if self.faults.len() < FAULT_LIMIT {
             self.faults.push(Finding::at(self.file, at, path, message.into(), remedy));
         }
@@ -85,7 +89,13 @@ impl<'a> Report<'a> {
     }
 
     /// A notice at any place.
-    pub(super) fn notice_at(&mut self, at: Place, path: &str, message: impl Into<String>, remedy: Option<String>) {
+    pub(super) fn notice_at(
+        &mut self,
+        at: Place,
+        path: &str,
+        message: impl Into<String>,
+        remedy: Option<String>,
+    ) {
         if self.notices.len() < FAULT_LIMIT {
             self.notices.push(Finding::at(self.file, at, path, message.into(), remedy));
         }

@@ -5,7 +5,10 @@ use std::path::Path;
 use rutter_types::{JobControl, TransmissionMode, agent::FileField};
 use serde_json::json;
 
-use super::{super::{CommandItem, EnvValue, ExecutionUnit, OutputBinding, Template, TemplatePart, UnitKind, file}, lines, package, right};
+use super::{
+    super::{CommandItem, EnvValue, ExecutionUnit, OutputBinding, Template, TemplatePart, UnitKind, file},
+    lines, package, right,
+};
 
 const WHOLE: &str = r#"
 processDescription:
@@ -63,7 +66,10 @@ fn a_package_becomes_a_process() {
     assert_eq!(process.description.summary.job_control_options, controls);
     let modes = [TransmissionMode::Value, TransmissionMode::Reference];
     assert_eq!(process.description.summary.output_transmission, modes);
-    assert_eq!(process.inputs.keys().map(|id| id.as_str()).collect::<Vec<_>>(), ["level", "dem", "names", "mode"]);
+    assert_eq!(
+        process.inputs.keys().map(|id| id.as_str()).collect::<Vec<_>>(),
+        ["level", "dem", "names", "mode"]
+    );
     assert_eq!(process.inputs["level"].default, Some(json!(360)));
     let dem = &process.inputs["dem"];
     assert_eq!((dem.is_file, dem.min_occurs, dem.max_occurs), (true, 1, None));
@@ -144,7 +150,10 @@ fn what_1_0_cannot_say_is_noticed() {
         assert!(!notices.is_empty(), "{schema}");
         assert!(notices.iter().all(|notice| notice.line == 5), "{}", lines(&notices));
     }
-    let (_, notices) = right(&package("{type: number, x-unit: m, nullable: true, minimum: 0, exclusiveMinimum: true}", "  command: [m]"));
+    let (_, notices) = right(&package(
+        "{type: number, x-unit: m, nullable: true, minimum: 0, exclusiveMinimum: true}",
+        "  command: [m]",
+    ));
     assert!(notices.is_empty(), "{}", lines(&notices));
 }
 
@@ -158,11 +167,20 @@ fn media_types_and_files_follow_the_schema() {
         ("{type: string, contentEncoding: binary, contentMediaType: image/tiff}", vec!["image/tiff"], true),
         ("{type: string, format: byte}", vec!["application/octet-stream"], true),
         ("{type: object, contentMediaType: application/geo+json}", vec!["application/geo+json"], false),
-        ("{oneOf: [{type: string, contentMediaType: text/csv}, {type: object}]}", vec!["text/csv", "application/json"], true),
-        ("{oneOf: [{type: object}, {type: string, contentMediaType: text/csv}]}", vec!["application/json", "text/csv"], false),
+        (
+            "{oneOf: [{type: string, contentMediaType: text/csv}, {type: object}]}",
+            vec!["text/csv", "application/json"],
+            true,
+        ),
+        (
+            "{oneOf: [{type: object}, {type: string, contentMediaType: text/csv}]}",
+            vec!["application/json", "text/csv"],
+            false,
+        ),
     ];
     for (schema, wanted, is_file) in table {
-        let text = package(schema, "  command: [m]").replace("schema: {type: string}", &format!("schema: {schema}"));
+        let text =
+            package(schema, "  command: [m]").replace("schema: {type: string}", &format!("schema: {schema}"));
         let (process, _) = right(&text);
         assert_eq!(process.outputs["y"].media_types, wanted, "{schema}");
         assert_eq!(process.inputs["x"].is_file, is_file, "{schema}");
@@ -209,6 +227,18 @@ fn file_defaults_stay_in_the_folder() {
     ] {
         let faults = read(href).map(|_| ()).unwrap_err();
         assert!(lines(&faults).contains(wanted), "{href}: {}", lines(&faults));
+    }
+}
+
+#[test]
+fn inputs_may_follow_code_and_scripts() {
+    for command in [
+        "[sh, -c, 'model \"$1\"', sh, $(inputs.x)]",
+        "[python3, model.py, -c, $(inputs.x)]",
+        "[python3, -m, model, -c, $(inputs.x)]",
+        "[model, -c, $(inputs.x)]",
+    ] {
+        right(&package("{type: number}", &format!("  command: {command}")));
     }
 }
 

@@ -12,7 +12,10 @@ fn hostile_files_are_refused_with_a_line_of_text() {
     let path = folder.path().join("package.yaml");
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
-        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 10].join(", ")));
+        bomb.push_str(&format!(
+            "a{level}: &a{level} [{}]\n",
+            vec![format!("*a{}", level - 1); 10].join(", ")
+        ));
     }
     let files: [(Vec<u8>, &str); 8] = [
         (bomb.into_bytes(), "too large or too complex"),
@@ -50,8 +53,24 @@ fn one_file_tells_a_bounded_number_of_faults() {
 /// Values that are likely to reach deep into the reader, besides plain nonsense.
 fn value() -> impl Strategy<Value = serde_json::Value> {
     let word = prop::sample::select(vec![
-        "$(inputs.x)", "$(", "$$(", "$(inputs.", "$(self.path)", "unbounded", "docker", "command", "#/$defs/a", "#", "",
-        "byValue", "a/../b", "\u{1F30A}", "1", "sync-execute", "string", "object",
+        "$(inputs.x)",
+        "$(",
+        "$$(",
+        "$(inputs.",
+        "$(self.path)",
+        "unbounded",
+        "docker",
+        "command",
+        "#/$defs/a",
+        "#",
+        "",
+        "byValue",
+        "a/../b",
+        "\u{1F30A}",
+        "1",
+        "sync-execute",
+        "string",
+        "object",
     ]);
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -62,16 +81,54 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
         ".{0,8}".prop_map(Into::into),
     ];
     let key = prop::sample::select(vec![
-        "processDescription", "process", "id", "version", "inputs", "outputs", "schema", "default", "href", "minOccurs",
-        "maxOccurs", "executionUnit", "type", "value", "command", "image", "env", "name", "config", "cpuMin", "bindings",
-        "inputBindings", "outputBindings", "glob", "stdout", "prefix", "valueFrom", "itemSeparator", "x", "y", "$ref",
-        "$defs", "oneOf", "items", "examples", "title", "metadata", "links", "properties", "",
+        "processDescription",
+        "process",
+        "id",
+        "version",
+        "inputs",
+        "outputs",
+        "schema",
+        "default",
+        "href",
+        "minOccurs",
+        "maxOccurs",
+        "executionUnit",
+        "type",
+        "value",
+        "command",
+        "image",
+        "env",
+        "name",
+        "config",
+        "cpuMin",
+        "bindings",
+        "inputBindings",
+        "outputBindings",
+        "glob",
+        "stdout",
+        "prefix",
+        "valueFrom",
+        "itemSeparator",
+        "x",
+        "y",
+        "$ref",
+        "$defs",
+        "oneOf",
+        "items",
+        "examples",
+        "title",
+        "metadata",
+        "links",
+        "properties",
+        "",
     ]);
     leaf.prop_recursive(6, 48, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
             prop::collection::hash_map(key.clone(), inner, 0..6).prop_map(|map| {
-                serde_json::Value::Object(map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+                serde_json::Value::Object(
+                    map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+                )
             }),
         ]
     })

@@ -1,14 +1,11 @@
 //! Processes follow their files.
 
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc, time::Duration};
 
-use super::super::{UnitKind, registry::{Processes, Registry, Runs}};
+use super::super::{
+    UnitKind,
+    registry::{Processes, Registry, Runs},
+};
 
 fn runs() -> Runs {
     Runs { kind: UnitKind::Command, executor: "local".to_owned() }
@@ -37,8 +34,11 @@ fn packages_are_found_in_files_and_folders() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     fs::write(root.join("a.yaml"), package("a", "A")).unwrap();
-    fs::write(root.join("b.json"), r#"{"processDescription": {"id": "b"}, "executionUnit": {"type": "docker", "image": "i"}}"#)
-        .unwrap();
+    fs::write(
+        root.join("b.json"),
+        r#"{"processDescription": {"id": "b"}, "executionUnit": {"type": "docker", "image": "i"}}"#,
+    )
+    .unwrap();
     fs::create_dir_all(root.join("c/data")).unwrap();
     fs::write(root.join("c/package.yml"), package("c", "C")).unwrap();
     fs::write(root.join("c/other.yaml"), package("other", "no package")).unwrap();
@@ -173,10 +173,23 @@ fn the_first_folder_comes_first() {
     fs::write(one.path().join("z.yaml"), package("x", "First")).unwrap();
     fs::write(two.path().join("a.yaml"), package("x", "Second")).unwrap();
     for folders in [[&one, &two], [&two, &one]] {
-        let registry = Registry::load(folders.iter().map(|folder| folder.path().to_owned()).collect(), runs());
+        let registry =
+            Registry::load(folders.iter().map(|folder| folder.path().to_owned()).collect(), runs());
         let wanted = if folders[0].path() == one.path() { "First" } else { "Second" };
         assert_eq!(title(&registry, "x").as_deref(), Some(wanted));
     }
+}
+
+#[test]
+fn folders_may_lie_in_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("a");
+    fs::create_dir(&inner).unwrap();
+    fs::write(inner.join("package.yaml"), package("a", "One")).unwrap();
+    let registry = Registry::load(vec![folder.path().to_owned(), inner.clone(), inner], runs());
+    assert_eq!(ids(&registry.snapshot()), ["a"]);
+    assert!(registry.snapshot().broken.is_empty());
+    assert!(!registry.poll());
 }
 
 #[test]
