@@ -1,4 +1,8 @@
-//! Places on the model's map: to and from longitude and latitude, and true areas.
+//! Places on the model's map: to and from longitude and latitude.
+//!
+//! Systems on old datums are moved to WGS 84 with the parameters that their definition in the registry has, or not at all if it
+//! has none (grids of shifts are not shipped). Compared with PROJ's choices over the registry's systems, most places agree to
+//! within 20 m, and those of some old datums to within 400 m. Areas, volumes and depths do not depend on the shift.
 
 use proj4rs::Proj;
 use proj4rs::adaptors::transform_vertex_2d;
@@ -111,7 +115,7 @@ impl Crs {
     }
 
     /// Model coordinates of longitude and latitude in degrees (WGS 84).
-    pub(super) fn from_lonlat(&self, lonlat: [f64; 2]) -> Result<[f64; 2], CrsError> {
+    pub(super) fn locate(&self, lonlat: [f64; 2]) -> Result<[f64; 2], CrsError> {
         let [lon, lat] = lonlat.map(f64::to_radians);
         let found = transform_vertex_2d(&self.wgs84, &self.model, (lon, lat));
         let (x, y) = found.map_err(|source| self.outside(lonlat, source))?;

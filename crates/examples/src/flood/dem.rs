@@ -231,7 +231,9 @@ fn grid(tags: &GeoTags) -> Result<Affine, DemError> {
                 });
             }
             _ => {
-                return Err(DemError::Georeference { what: "no pixel scale with tie point and no transform" });
+                return Err(DemError::Georeference {
+                    what: "no pixel scale with tie point and no transform",
+                });
             }
         };
     let parts = [affine.origin, affine.column, affine.row].concat();

@@ -94,7 +94,7 @@ fn seed_cell(dem: &Dem, crs: &Crs, seed: Seed) -> Result<(usize, usize), FloodEr
     // Grids of longitude and latitude may run from 0 to 360 degrees.
     let turns: &[f64] = if crs.is_geographic() { &[0.0, 360.0, -360.0, 720.0, -720.0] } else { &[0.0] };
     for turn in turns {
-        let Ok(point) = crs.from_lonlat([longitude, latitude]) else { break };
+        let Ok(point) = crs.locate([longitude, latitude]) else { break };
         let turned = [point[0] + turn / crs.degrees_per_unit(), point[1]];
         let [col, row] = dem.grid.invert(turned);
         if (0.0..dem.width as f64).contains(&col) && (0.0..dem.height as f64).contains(&row) {
