@@ -354,7 +354,7 @@ for number, system in enumerate(SYSTEMS):
 @case("noise with walls and islands")
 def _():
     random = np.random.default_rng(5)
-    for number in range(300):
+    for number in range(120):
         shape = (int(random.integers(1, 90)), int(random.integers(1, 150)))
         band = random.integers(0, 10, shape).astype("int16")
         band[random.random(shape) < 0.05] = -1
