@@ -211,11 +211,11 @@ fn bound(name: &str, value: &Value, all: &Map<String, Value>, out: &mut Map<Stri
         "exclusiveMinimum" => ("minimum", true),
         _ => ("maximum", false),
     };
-    let looser =
-        all.get(inclusive)
-            .and_then(Value::as_f64)
-            .zip(value.as_f64())
-            .is_some_and(|(other, this)| if lower { other > this } else { other < this });
+    let looser = all
+        .get(inclusive)
+        .and_then(Value::as_f64)
+        .zip(value.as_f64())
+        .is_some_and(|(other, this)| if lower { other > this } else { other < this });
     if !looser {
         put(out, inclusive, value.clone());
         put(out, name, Value::Bool(true));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    located::{Kind, Node},
+    located::Kind,
     suggest,
     walk::{Report, Spot, meant, shorten},
 };
@@ -82,11 +82,12 @@ pub(super) fn compile(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Schema
         return None;
     }
     let before = report.faults.len();
-    walk(report, spot, spot.node);
+    let value = spot.node.to_value();
+    walk(report, spot, &value);
     if report.faults.len() > before {
         return None;
     }
-    match Schema::compile(&spot.node.to_value()) {
+    match Schema::compile(&value) {
         Ok(schema) => Some(schema),
         Err(error) => {
             let place = spot.node.nearest(&error.pointer).place;
@@ -120,7 +121,7 @@ fn shorten_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LIMIT).collect()
 }
 
-fn walk(report: &mut Report<'_>, spot: &Spot<'_>, root: &Node) {
+fn walk(report: &mut Report<'_>, spot: &Spot<'_>, root: &Value) {
     match spot.node.kind {
         Kind::Map(_) => {}
         Kind::Bool(_) => {
@@ -164,7 +165,7 @@ fn unknown(report: &mut Report<'_>, key: &super::located::Key, member: &Spot<'_>
     }
 }
 
-fn keyword(report: &mut Report<'_>, name: &str, member: &Spot<'_>, root: &Node) {
+fn keyword(report: &mut Report<'_>, name: &str, member: &Spot<'_>, root: &Value) {
     match name {
         "type" => types(report, member),
         "$ref" | "$dynamicRef" => reference(report, member, root),
@@ -213,14 +214,14 @@ fn other_name(text: &str) -> Option<&'static str> {
     })
 }
 
-fn reference(report: &mut Report<'_>, spot: &Spot<'_>, root: &Node) {
+fn reference(report: &mut Report<'_>, spot: &Spot<'_>, root: &Value) {
     let Some(text) = report.text(spot) else { return };
     let Some(fragment) = text.strip_prefix('#') else {
         let message = format!("{:?} is in another document; nothing is fetched for a schema", shorten(text));
         return report.fault(spot, message, "copy it below `$defs` and write #/$defs/NAME");
     };
     let pointer = fragment.is_empty() || fragment.starts_with('/');
-    if pointer && resolve(&root.to_value(), text).is_none() {
+    if pointer && resolve(root, text).is_none() {
         report.fault(spot, format!("{:?} names nothing in this schema", shorten(text)), "write #/$defs/NAME");
     }
 }
