@@ -7,11 +7,16 @@ use super::stage::Staging;
 use crate::{
     id::InputId,
     process::{CommandItem, Process, Template, TemplatePart},
-    validate::{Content, Valid, ValidValue},
+    validate::{Content, Valid, ValidValue, templates},
 };
 
 /// The arguments of a command for these inputs.
-pub(super) fn expand(items: &[CommandItem], process: &Process, valid: &Valid, staging: &mut Staging) -> Vec<Arg> {
+pub(super) fn expand(
+    items: &[CommandItem],
+    process: &Process,
+    valid: &Valid,
+    staging: &mut Staging,
+) -> Vec<Arg> {
     let mut expansion = Expansion { process, valid, staging };
     items.iter().flat_map(|item| expansion.item(item)).collect()
 }
@@ -26,20 +31,22 @@ impl Expansion<'_> {
     /// Dropped when it names an input without a value; else repeated for each value of an input of several. (An item
     /// that names two such inputs is refused with its package; here it would take them side by side.)
     fn item(&mut self, item: &CommandItem) -> Vec<Arg> {
-        let templates = match item {
-            CommandItem::One(template) => std::slice::from_ref(template),
-            CommandItem::Together(templates) => templates.as_slice(),
-        };
+        let templates = templates(item);
         let named = || templates.iter().flat_map(Template::inputs);
         if named().any(|id| self.values(id).is_empty()) {
             return Vec::new();
         }
         let repeating = templates.iter().flat_map(|template| &template.0).filter_map(|part| match part {
-            TemplatePart::Value(id) | TemplatePart::File(id, _) if self.is_many(id) => Some(self.values(id).len()),
+            TemplatePart::Value(id) | TemplatePart::File(id, _) if self.is_many(id) => {
+                Some(self.values(id).len())
+            }
             _ => None,
         });
         let times = repeating.min().unwrap_or(1);
-        (0..times).flat_map(|round| templates.iter().map(move |template| (round, template))).map(|(round, template)| self.argument(template, round)).collect()
+        (0..times)
+            .flat_map(|round| templates.iter().map(move |template| (round, template)))
+            .map(|(round, template)| self.argument(template, round))
+            .collect()
     }
 
     fn argument(&mut self, template: &Template, round: usize) -> Arg {

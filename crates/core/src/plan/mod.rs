@@ -85,4 +85,4 @@ pub struct PlanDefaults {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -39,7 +39,8 @@ fn safe(text: &str) -> String {
     if name.len() <= LENGTH_LIMIT {
         return name.to_owned();
     }
-    let extension = name.rfind('.').map(|at| &name[at..]).filter(|extension| extension.len() <= EXTENSION_LIMIT);
+    let extension =
+        name.rfind('.').map(|at| &name[at..]).filter(|extension| extension.len() <= EXTENSION_LIMIT);
     let extension = extension.unwrap_or_default();
     format!("{}{extension}", &name[..LENGTH_LIMIT - extension.len()])
 }

@@ -58,8 +58,12 @@ fn item(id: &InputId, index: Option<usize>, value: &ValidValue, becomes: Becomes
         Content::Json(Value::String(text)) => {
             (names::from_media_type(id, media_type, "txt"), Source::Text(text.clone()))
         }
-        Content::Json(json) => (names::from_media_type(id, media_type, "json"), Source::Text(json.to_string())),
-        Content::Base64(text) => (names::from_media_type(id, media_type, "bin"), Source::Base64(text.clone())),
+        Content::Json(json) => {
+            (names::from_media_type(id, media_type, "json"), Source::Text(json.to_string()))
+        }
+        Content::Base64(text) => {
+            (names::from_media_type(id, media_type, "bin"), Source::Base64(text.clone()))
+        }
         Content::Url(href) => (names::from_url(href, id, media_type), Source::Url(href.clone())),
         Content::Package(path) => (names::from_url(path, id, media_type), Source::Package(path.clone())),
         Content::Own(result) => (

@@ -32,8 +32,9 @@ pub(super) fn branches(root: &Value) -> Vec<Branch> {
         let Some(inner) = top.get(word).and_then(Value::as_array) else { continue };
         let inner: Vec<(&Value, &Value)> = inner.iter().map(|inner| (inner, follow(root, inner))).collect();
         let kept = inner.into_iter().filter(|(_, inner)| inner.get("type").is_none_or(|it| it != "null"));
-        let found: Vec<Branch> =
-            kept.map(|(written, inner)| Branch::read(root, inner, Some(top), alone(root, top, word, written))).collect();
+        let found: Vec<Branch> = kept
+            .map(|(written, inner)| Branch::read(root, inner, Some(top), alone(root, top, word, written)))
+            .collect();
         if !found.is_empty() {
             return found;
         }
@@ -117,7 +118,8 @@ impl Branch {
             Value::Object(_) => "object",
         };
         let numeric = |known: &str| name == "number" && known == "integer";
-        self.types.is_empty() && !self.is_text || self.types.iter().any(|known| known == name || numeric(known))
+        self.types.is_empty() && !self.is_text
+            || self.types.iter().any(|known| known == name || numeric(known))
     }
 }
 

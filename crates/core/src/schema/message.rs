@@ -35,7 +35,9 @@ pub(super) fn schema_error(error: &ValidationError<'_>) -> SchemaError {
     let pointer = if in_schema.is_empty() { error.schema_path().to_string() } else { in_schema };
     let reason = match error.kind() {
         Kind::Referencing(_) => {
-            format!("a reference leads nowhere ({error}); nothing is fetched: copy it below `$defs` and write #/$defs/NAME")
+            format!(
+                "a reference leads nowhere ({error}); nothing is fetched: copy it below `$defs` and write #/$defs/NAME"
+            )
         }
         _ => detail(error),
     };
@@ -126,16 +128,24 @@ fn detail(error: &ValidationError<'_>) -> String {
         Kind::Format { format } => format!("{it} is no {}", format_words(format)),
         Kind::Required { property } => format!("the member {property} is missing"),
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            format!("has {} that is not allowed: {}", plural(unexpected.len(), "a member", "members"), names(unexpected))
+            format!(
+                "has {} that is not allowed: {}",
+                plural(unexpected.len(), "a member", "members"),
+                names(unexpected)
+            )
         }
         Kind::AdditionalItems { limit } => format!("{it} has more than {limit} items"),
         Kind::UniqueItems => format!("{it} holds the same item twice"),
         Kind::Contains => format!("{it} holds none of the items that it must hold"),
         Kind::FalseSchema => "nothing is allowed here".to_owned(),
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives(&it, context),
-        Kind::OneOfMultipleValid { .. } => format!("{it} matches more than one of the alternatives; it must match one"),
+        Kind::OneOfMultipleValid { .. } => {
+            format!("{it} matches more than one of the alternatives; it must match one")
+        }
         Kind::Not { .. } => format!("{it} is what is not allowed here"),
-        Kind::PropertyNames { error } => format!("a member has a name that is not allowed: {}", detail(error)),
+        Kind::PropertyNames { error } => {
+            format!("a member has a name that is not allowed: {}", detail(error))
+        }
         Kind::BacktrackLimitExceeded { .. } | Kind::RegexEngineFailure { .. } => {
             format!("{it} took too long to compare with the pattern")
         }
@@ -156,7 +166,11 @@ fn alternatives(it: &str, context: &[Vec<ValidationError<'static>>]) -> String {
     };
     let place = error.instance_path().to_string();
     let at = if place.is_empty() { String::new() } else { format!("at {place}: ") };
-    format!("{it} matches none of the {} alternatives; the nearest says: {at}{}", context.len(), detail(error))
+    format!(
+        "{it} matches none of the {} alternatives; the nearest says: {at}{}",
+        context.len(),
+        detail(error)
+    )
 }
 
 fn allowed(kind: &Kind) -> Option<Value> {
@@ -213,6 +227,7 @@ fn format_words(format: &str) -> String {
         "uri" => "absolute URI".to_owned(),
         "byte" => "base64 text".to_owned(),
         "epsg-code" => "EPSG code, such as 4326".to_owned(),
+        "regex" => "pattern that is understood here: look-around and back references are not, and its size is limited".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -227,8 +242,11 @@ fn subject_list(options: &Value) -> String {
 
 fn names(unexpected: &[String]) -> String {
     const SHOWN: usize = 5;
-    let shown: Vec<String> =
-        unexpected.iter().take(SHOWN).map(|name| format!("{:?}", cut(name, INLINE_LIMIT).unwrap_or(name))).collect();
+    let shown: Vec<String> = unexpected
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("{:?}", cut(name, INLINE_LIMIT).unwrap_or(name)))
+        .collect();
     shown.join(", ")
 }
 

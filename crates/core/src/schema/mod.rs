@@ -14,12 +14,12 @@ use rutter_types::Fault;
 use serde_json::Value;
 
 pub(crate) use branch::{Branch, essence};
-pub(crate) use formats::{Document, base64_fault, named_document};
+pub(crate) use formats::{Document, base64_fault};
 pub(crate) use message::{escape, shorten};
 pub(crate) use rewrite::follow;
 
 /// Faults told of one value: what comes after them is only more of the same.
-pub(crate) const FAULT_LIMIT: usize = 50;
+const FAULT_LIMIT: usize = 50;
 
 /// A compiled schema.
 #[derive(Debug)]
@@ -77,7 +77,8 @@ impl Schema {
         if let Some(branch) = self.choose(value, media_type) {
             return Ok(branch);
         }
-        Err(self.explain(value, media_type).into_iter().take(FAULT_LIMIT).map(|error| message::fault(&error, base)).collect())
+        let errors = self.explain(value, media_type);
+        Err(errors.iter().map(|error| message::fault(error, base)).collect())
     }
 
     /// Whether the schema names any media type, so that others are faults.
@@ -107,6 +108,11 @@ impl Schema {
         self.branches.iter().any(|branch| branch.has(media_type))
     }
 
+    /// Whether any alternative takes values of its type (object, text, …).
+    pub(crate) fn takes_type_of(&self, value: &Value) -> bool {
+        self.branches.iter().any(|branch| branch.takes_type_of(value))
+    }
+
     fn choose(&self, value: &Value, media_type: Option<&str>) -> Option<&Branch> {
         if !self.by_media_type {
             return self.branches.first().filter(|_| self.whole.is_valid(value));
@@ -130,13 +136,19 @@ impl Schema {
     }
 
     /// Errors of the alternative that was meant: the first of the value's own type.
-    fn explain<'v>(&'v self, value: &'v Value, media_type: Option<&str>) -> Vec<jsonschema::ValidationError<'v>> {
+    fn explain<'v>(
+        &'v self,
+        value: &'v Value,
+        media_type: Option<&str>,
+    ) -> Vec<jsonschema::ValidationError<'v>> {
         if !self.by_media_type {
             return self.whole.iter_errors(value).take(FAULT_LIMIT).collect();
         }
         let candidates = self.candidates(media_type);
         let meant = candidates.iter().find(|branch| branch.takes_type_of(value)).or(candidates.first());
-        meant.map(|branch| self.validator(branch).iter_errors(value).take(FAULT_LIMIT).collect()).unwrap_or_default()
+        meant
+            .map(|branch| self.validator(branch).iter_errors(value).take(FAULT_LIMIT).collect())
+            .unwrap_or_default()
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn is_base64(branch: &Branch, media_type: Option<&str>, encoding: Opt
 pub(super) fn is_text(media_type: &str) -> bool {
     let essence = essence(media_type);
     let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
-    let words = ["json", "xml", "yaml", "csv", "javascript", "sql", "wkt", "toml", "geo+json-seq", "x-ndjson"];
+    let words =
+        ["json", "xml", "yaml", "csv", "javascript", "sql", "wkt", "toml", "geo+json-seq", "x-ndjson"];
     let suffixed = subtype.rsplit('+').next().is_some_and(|suffix| words.contains(&suffix));
     essence.starts_with("text/") || suffixed || words.contains(&subtype.trim_start_matches("x-"))
 }
@@ -84,5 +85,6 @@ pub(super) fn clean(text: &str) -> Content {
 /// Padded, and without spare bits: only the last group can differ.
 fn is_canonical(text: &str) -> bool {
     let last = text.len().checked_sub(4).and_then(|at| text.as_bytes().get(at..));
-    text.is_empty() || (text.len() % 4 == 0 && last.is_some_and(|last| STANDARD.decode(last).is_ok()))
+    text.is_empty()
+        || (text.len().is_multiple_of(4) && last.is_some_and(|last| STANDARD.decode(last).is_ok()))
 }

@@ -21,17 +21,21 @@ pub(super) fn faults(process: &Process, id: &InputId, values: &[ValidValue]) -> 
 }
 
 fn is_named(process: &Process, id: &InputId) -> bool {
-    let templates = |item| match item {
-        &CommandItem::One(ref template) => std::slice::from_ref(template),
-        CommandItem::Together(templates) => templates.as_slice(),
-    };
     let names = |part: &TemplatePart| match part {
         TemplatePart::Value(named) | TemplatePart::Joined(named, _) => named == id,
         TemplatePart::Text(_) | TemplatePart::File(..) => false,
     };
     let is_file = process.inputs.get(id).is_some_and(|input| input.is_file);
-    let mut parts = process.units.iter().flat_map(|unit| unit.command()).flat_map(templates).flat_map(|Template(parts)| parts);
-    !is_file && parts.any(names)
+    let mut items = process.units.iter().flat_map(|unit| unit.command());
+    !is_file && items.any(|item| templates(item).iter().any(|Template(parts)| parts.iter().any(names)))
+}
+
+/// The arguments of an item.
+pub(crate) fn templates(item: &CommandItem) -> &[Template] {
+    match item {
+        CommandItem::One(template) => std::slice::from_ref(template),
+        CommandItem::Together(templates) => templates,
+    }
 }
 
 fn fault(value: &ValidValue) -> Option<Fault> {
@@ -47,7 +51,9 @@ fn fault(value: &ValidValue) -> Option<Fault> {
         _ => 0,
     };
     (bytes > ARGUMENT_LIMIT).then(|| {
-        let detail = format!("has {bytes} bytes, and this process takes it on its command line: {ARGUMENT_LIMIT} are allowed");
+        let detail = format!(
+            "has {bytes} bytes, and this process takes it on its command line: {ARGUMENT_LIMIT} are allowed"
+        );
         Fault::new(&value.pointer, detail)
     })
 }

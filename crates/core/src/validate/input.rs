@@ -3,7 +3,9 @@
 use rutter_types::Fault;
 use serde_json::{Value, json};
 
-use super::{Content, Context, DEPTH_LIMIT, ValidInput, ValidValue, binary, command_line, secret, value::Reader};
+use super::{
+    Content, Context, DEPTH_LIMIT, ValidInput, ValidValue, binary, command_line, secret, value::Reader,
+};
 use crate::{
     id::InputId,
     process::{Input, Process},

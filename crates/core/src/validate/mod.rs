@@ -16,6 +16,7 @@ use indexmap::IndexMap;
 use rutter_types::{ExecuteRequest, Fault};
 use serde_json::Value;
 
+pub(crate) use command_line::templates;
 pub use secret::mask;
 pub use staged::staged;
 

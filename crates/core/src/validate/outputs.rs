@@ -9,7 +9,7 @@ use crate::{
     id::OutputId,
     job::ResponseShape,
     process::{Output, Process},
-    schema::{essence, escape, shorten},
+    schema::{escape, essence, shorten},
 };
 
 /// The shape that a request asks for; faults are added.

@@ -11,11 +11,13 @@ use crate::schema::shorten;
 const LENGTH_LIMIT: usize = 8 * 1024;
 
 /// What a link names.
-pub(super) fn read(href: &Value, pointer: &str, context: &Context<'_>) -> Result<Content, Fault> {
-    let fault = |detail: &str| Fault {
-        received: Some(shorten(href)),
-        allowed: Some(json!({"format": "uri", "schemes": ["http", "https"]})),
-        ..Fault::new(pointer, detail)
+pub(super) fn read(href: &Value, pointer: &str, context: &Context<'_>) -> Result<Content, Vec<Fault>> {
+    let fault = |detail: &str| {
+        vec![Fault {
+            received: Some(shorten(href)),
+            allowed: Some(json!({"format": "uri", "schemes": ["http", "https"]})),
+            ..Fault::new(pointer, detail)
+        }]
     };
     let Some(text) = href.as_str() else { return Err(fault("must be a text: an absolute URL")) };
     if text.len() > LENGTH_LIMIT {
@@ -31,9 +33,10 @@ pub(super) fn read(href: &Value, pointer: &str, context: &Context<'_>) -> Result
         return Err(fault("has a scheme that is not fetched: use http or https"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        let mut fault = fault("holds a user name or password, and requests are kept: remove it");
-        fault.received = None;
-        return Err(fault);
+        return Err(vec![Fault::new(
+            pointer,
+            "holds a user name or password, and requests are kept: remove it",
+        )]);
     }
     Ok(match (context.own_results)(text) {
         Some(result) => Content::Own(result),

@@ -40,7 +40,8 @@ pub(super) fn holds_any(input: &Input) -> bool {
 /// The same faults without anything of the values.
 pub(super) fn hide(faults: Vec<Fault>) -> Vec<Fault> {
     let hide = |fault: Fault| Fault {
-        detail: "is not what the schema of this input allows; nothing of it is shown, as it may be secret".into(),
+        detail: "is not what the schema of this input allows; nothing of it is shown, as it may be secret"
+            .into(),
         received: None,
         ..fault
     };
@@ -89,7 +90,8 @@ impl Masking<'_> {
         }
         match value {
             Value::Array(items) => {
-                let prefix = schema.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                let prefix =
+                    schema.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
                 for (index, item) in items.iter_mut().enumerate() {
                     if let Some(inner) = prefix.get(index).or_else(|| schema.get("items")) {
                         self.inside(inner, item);
@@ -136,9 +138,11 @@ fn contains<'a>(root: &'a Value, schema: &'a Value, seen: &mut HashSet<*const Va
     if is_secret(root, schema, 0) {
         return true;
     }
-    let named = ["properties", "patternProperties"].into_iter().filter_map(|word| schema.get(word)?.as_object());
+    let named =
+        ["properties", "patternProperties"].into_iter().filter_map(|word| schema.get(word)?.as_object());
     let inside = ["items", "additionalProperties"].into_iter().filter_map(|word| schema.get(word));
     let prefix = schema.get("prefixItems").and_then(Value::as_array).into_iter().flatten();
-    let mut all = listed(schema).chain(named.flat_map(|members| members.values())).chain(inside).chain(prefix);
+    let mut all =
+        listed(schema).chain(named.flat_map(|members| members.values())).chain(inside).chain(prefix);
     all.any(|inner| contains(root, inner, seen))
 }

@@ -17,7 +17,17 @@ use crate::{
 const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
 /// Members that stand beside `value` or `href`.
 const WRAPPER: [&str; 11] = [
-    "value", "href", "type", "mediaType", "encoding", "schema", "format", "rel", "hreflang", "title", "length",
+    "value",
+    "href",
+    "type",
+    "mediaType",
+    "encoding",
+    "schema",
+    "format",
+    "rel",
+    "hreflang",
+    "title",
+    "length",
 ];
 
 /// Reads values of one input.
@@ -48,7 +58,8 @@ impl<'a> Named<'a> {
                 }
             }
         };
-        let media_type = text(media_type, "mediaType").or_else(|| text("mediaType", "mediaType"));
+        let named = if members.contains_key(media_type) { media_type } else { "mediaType" };
+        let media_type = text(named, "mediaType");
         Self { media_type, encoding: text("encoding", "encoding") }
     }
 
@@ -61,7 +72,8 @@ impl Reader<'_> {
     /// One value.
     pub(super) fn read(&self, value: &Value, pointer: &str) -> Result<ValidValue, Vec<Fault>> {
         let Some(members) = value.as_object() else { return self.inline(value, &Named::default(), pointer) };
-        let form = ["value", "href", "collection", "process"].into_iter().find(|name| members.contains_key(*name));
+        let form =
+            ["value", "href", "collection", "process"].into_iter().find(|name| members.contains_key(*name));
         let read = match form {
             Some("value") => self.qualified(members, pointer),
             Some("href") => self.link(members, pointer),
@@ -69,7 +81,8 @@ impl Reader<'_> {
             None => return self.bare(value, members, pointer),
         };
         let foreign = members.keys().any(|name| !WRAPPER.contains(&name.as_str()));
-        let may_be_bare = form.is_some_and(|name| self.knows_member(name)) || (form == Some("value") && foreign);
+        let may_be_bare =
+            form.is_some_and(|name| self.knows_member(name)) || (form == Some("value") && foreign);
         read.or_else(|faults| {
             if !may_be_bare {
                 return Err(faults);
@@ -108,8 +121,8 @@ impl Reader<'_> {
                 Ok(ValidValue { pointer: pointer.to_owned(), media_type, content })
             }
             Ok(_) => Err(faults),
-            Err(fault) => {
-                faults.push(fault);
+            Err(found) => {
+                faults.extend(found);
                 Err(faults)
             }
         }
@@ -119,12 +132,16 @@ impl Reader<'_> {
     fn bare(&self, value: &Value, members: &JsonMap, pointer: &str) -> Result<ValidValue, Vec<Fault>> {
         self.inline(value, &Named::default(), pointer).map_err(|faults| {
             let half = !members.is_empty() && members.keys().all(|name| WRAPPER.contains(&name.as_str()));
-            if !half || self.input.schema.accepts(&Value::Object(JsonMap::new())) {
+            // A `type` with a slash is a media type: whoever sent it meant no object.
+            let names_type =
+                members.get("type").and_then(Value::as_str).is_some_and(|text| text.contains('/'));
+            if !half || (self.input.schema.takes_type_of(value) && !names_type) {
                 return faults;
             }
             let mut fault = Fault::new(pointer, "has neither `value` nor `href`: add one of them");
             fault.received = Some(shorten(value));
-            fault.allowed = self.input.schema.names_media_types().then(|| self.input.schema.media_types().into());
+            fault.allowed =
+                self.input.schema.names_media_types().then(|| self.input.schema.media_types().into());
             let mut ignored = Vec::new();
             let wrong = self.media_type_fault(&Named::read(members, "type", pointer, &mut ignored));
             std::iter::once(fault).chain(wrong).collect()
@@ -148,15 +165,12 @@ impl Reader<'_> {
             (Err(_), Some(found)) => found,
             (Err(faults), None) => return Err(wrong.into_iter().chain(faults).collect()),
         };
-        let content = content(branch, value, named, pointer);
-        match content {
-            Ok(content) if wrong.is_empty() => {
-                let media_type = named.media_type().unwrap_or_else(|| branch.offered()).to_owned();
-                Ok(ValidValue { pointer: pointer.to_owned(), media_type: Some(media_type), content })
-            }
-            Ok(_) => Err(wrong),
-            Err(faults) => Err(wrong.into_iter().chain(faults).collect()),
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
+        let content = content(branch, value, named, pointer)?;
+        let media_type = named.media_type().unwrap_or_else(|| branch.offered()).to_owned();
+        Ok(ValidValue { pointer: pointer.to_owned(), media_type: Some(media_type), content })
     }
 
     /// A media type that no alternative has, where the schema names any.
@@ -185,7 +199,8 @@ impl Reader<'_> {
 fn knows(root: &Value, schema: &Value, name: &str, depth: usize) -> bool {
     let schema = follow(root, schema);
     let listed = schema.get("properties").is_some_and(|properties| properties.get(name).is_some());
-    let inner = ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten();
+    let inner =
+        ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten();
     listed || depth > 0 && inner.into_iter().any(|inner| knows(root, inner, name, depth - 1))
 }
 
