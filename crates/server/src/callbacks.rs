@@ -1,10 +1,263 @@
-//! Not reachable yet.
+//! Calls receivers back about jobs: what the store's outbox holds is sent at least once, and never changes a job.
+//!
+//! Callers choose the URLs, so calls go through the guarded client; a receiver that hangs holds up nobody but itself.
 
-use tokio::sync::watch;
+mod message;
+mod retry;
+mod sign;
 
-use crate::state::AppState;
+use std::{collections::HashMap, time::Duration};
 
-/// Until `stop` turns true.
-pub async fn run(_: AppState, mut stop: watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use jiff::{SignedDuration, Timestamp};
+use rutter_core::{
+    engine::Settings,
+    job::Job,
+    store::{Call, CallId, CallKind, StoreError},
+};
+use rutter_fetch::{Client, Policy};
+use rutter_types::StatusCode;
+use tokio::{sync::watch, task::JoinSet};
+
+use self::sign::Key;
+pub use self::sign::KEY_PLACE;
+use crate::{base::Base, config::ServerConfig, state::AppState};
+
+/// Calls at the same time.
+const AT_ONCE: usize = 16;
+/// Of them to one host.
+const PER_HOST: usize = 2;
+/// Calls looked at in one round.
+const ROUND: usize = 256;
+/// Time for a receiver to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The outbox is looked at so often even if nobody says that there is something in it.
+const POLL: Duration = Duration::from_secs(1);
+/// Calls that wait behind a busy host are looked at again after this.
+const ASIDE: SignedDuration = SignedDuration::from_secs(15);
+
+/// Sends callbacks until `stop` turns true. A call that is cut off is made again by the next server.
+pub async fn run(state: AppState, mut stop: watch::Receiver<bool>) {
+    let opened = async {
+        loop {
+            match Dispatcher::open(state.clone()).await {
+                Ok(dispatcher) => return dispatcher,
+                Err(error) => {
+                    tracing::error!(error = &*error, "callbacks can't be sent; trying again");
+                    tokio::time::sleep(PATIENCE).await;
+                }
+            }
+        }
+    };
+    let stopped = stop.clone();
+    tokio::select! {
+        mut dispatcher = opened => dispatcher.work(stopped).await,
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+struct Dispatcher {
+    sender: Sender,
+    /// Calls on their way, with their hosts.
+    under_way: HashMap<CallId, String>,
+    running: JoinSet<CallId>,
+}
+
+#[derive(Clone)]
+struct Sender {
+    state: AppState,
+    base: Base,
+    client: Client,
+    key: Key,
+}
+
+/// What became of a call.
+enum Sent {
+    /// Made, or of no use any more.
+    Done,
+    /// Made, and there is something newer to tell already.
+    Outdated,
+    /// To be tried again.
+    Failed(String),
+}
+
+impl Dispatcher {
+    async fn open(state: AppState) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let client = Client::new(policy(state.engine.settings()), None)?;
+        let key = Key::open(state.engine.objects()).await?;
+        let base = base(&state.config);
+        let sender = Sender { state, base, client, key };
+        Ok(Self { sender, under_way: HashMap::new(), running: JoinSet::new() })
+    }
+
+    async fn work(&mut self, mut stop: watch::Receiver<bool>) {
+        let engine = self.sender.state.engine.clone();
+        loop {
+            if let Err(error) = self.round().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the outbox of callbacks can't be read");
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = engine.calls().notified() => {}
+                Some(ended) = self.running.join_next() => match ended {
+                    Ok(id) => drop(self.under_way.remove(&id)),
+                    Err(error) => tracing::error!(%error, "a callback ended unexpectedly"),
+                },
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// Start what is due and has room.
+    async fn round(&mut self) -> Result<(), StoreError> {
+        if self.under_way.len() >= AT_ONCE {
+            return Ok(());
+        }
+        let now = self.sender.state.engine.clock().now();
+        let due = self.sender.state.engine.store().calls_due(now, ROUND).await?;
+        let is_full = due.len() == ROUND;
+        let mut behind = Vec::new();
+        for call in due {
+            if self.under_way.len() >= AT_ONCE {
+                return Ok(());
+            }
+            if self.under_way.contains_key(&call.id) {
+                continue;
+            }
+            let host = host_of(&call.url);
+            if self.under_way.values().filter(|busy| **busy == host).count() >= PER_HOST {
+                behind.push(call);
+                continue;
+            }
+            self.start(call, host);
+        }
+        if is_full {
+            self.set_aside(behind, now).await?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, call: Call, host: String) {
+        self.under_way.insert(call.id, host);
+        let sender = self.sender.clone();
+        self.running.spawn(async move {
+            sender.settle(&call).await;
+            call.id
+        });
+    }
+
+    /// A slow host with many calls must not fill every round: others would never be seen.
+    async fn set_aside(&self, calls: Vec<Call>, now: Timestamp) -> Result<(), StoreError> {
+        let due = now.checked_add(ASIDE).unwrap_or(now);
+        for call in calls {
+            self.sender.state.engine.store().call_again(call.id, call.tries, due).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Sender {
+    /// Make a call and note what became of it.
+    async fn settle(&self, call: &Call) {
+        let store = self.state.engine.store();
+        let noted = match self.send(call).await {
+            Sent::Done => store.call_done(call.id).await,
+            Sent::Outdated => Ok(()),
+            Sent::Failed(reason) => match retry::again(call, self.state.engine.clock().now()) {
+                Some(due) => {
+                    tracing::debug!(job.id = %call.id.job, reason, "a callback failed; it is tried again");
+                    store.call_again(call.id, call.tries.saturating_add(1), due).await
+                }
+                None => {
+                    tracing::warn!(job.id = %call.id.job, reason, "a callback is given up: it failed for a day");
+                    store.call_done(call.id).await
+                }
+            },
+        };
+        if let Err(error) = noted {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(job.id = %call.id.job, error, "what became of a callback can't be noted; it is repeated");
+        }
+    }
+
+    async fn send(&self, call: &Call) -> Sent {
+        let id = call.id.job;
+        let job = match self.state.engine.store().get(id).await {
+            Ok(Some(job)) => job,
+            Ok(None) => return Sent::Done,
+            Err(error) => return Sent::Failed(error.to_string()),
+        };
+        let body = match message::body(&self.state, &self.base, &job, call.kind).await {
+            Ok(Some(body)) => body,
+            Ok(None) => return Sent::Done,
+            Err(error) => return Sent::Failed(error.to_string()),
+        };
+        match tokio::time::timeout(PATIENCE, self.post(call, body)).await {
+            Err(_) => Sent::Failed(format!("no answer for {} s", PATIENCE.as_secs())),
+            Ok(Err(error)) => Sent::Failed(error.to_string()),
+            Ok(Ok(200..=299)) => self.after(call, &job).await,
+            Ok(Ok(410)) => {
+                tracing::info!(job.id = %id, "a callback's receiver is gone (410); it is not called again");
+                Sent::Done
+            }
+            Ok(Ok(status)) => Sent::Failed(format!("the receiver answered {status}")),
+        }
+    }
+
+    async fn post(&self, call: &Call, body: Bytes) -> Result<u16, rutter_fetch::Error> {
+        let seconds = self.state.engine.clock().now().as_second();
+        let mut headers = self.key.headers(&message_id(call), seconds, &body);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(self.client.post(&call.url, headers, body).await?.status)
+    }
+
+    /// A newer progress call takes the place of the one that was on its way: it must not be taken for made.
+    async fn after(&self, call: &Call, told: &Job) -> Sent {
+        if call.kind != CallKind::Progress {
+            return Sent::Done;
+        }
+        match self.state.engine.store().get(told.id).await {
+            Ok(Some(now)) if now.status() == StatusCode::Running && moved(&now, told) => Sent::Outdated,
+            _ => Sent::Done,
+        }
+    }
+}
+
+fn moved(now: &Job, told: &Job) -> bool {
+    now.status() != told.status() || now.progress != told.progress
+}
+
+/// The same for each try of a call, so that receivers can tell repeats.
+fn message_id(call: &Call) -> String {
+    let kind = match call.kind {
+        CallKind::Progress => "progress",
+        CallKind::Success => "success",
+        CallKind::Failed => "failed",
+    };
+    format!("msg_{}_{kind}_{}", call.id.job, call.created.as_microsecond())
+}
+
+fn host_of(url: &str) -> String {
+    url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Callbacks reach what references may reach, and are not redirected.
+fn policy(settings: &Settings) -> Policy {
+    let fetch = &settings.plan.fetch;
+    Policy {
+        private_networks: fetch.private_networks,
+        allow: fetch.allow.iter().filter_map(|text| text.parse().ok()).collect(),
+        max_bytes: 1024 * 1024,
+        idle: PATIENCE,
+        max_redirects: 0,
+    }
+}
+
+/// No request is there to tell under which URL the world sees this server.
+fn base(config: &ServerConfig) -> Base {
+    match &config.public_url {
+        Some(url) => Base::new(url.as_str()),
+        None => Base::new(&format!("http://{}", config.listen)),
+    }
 }

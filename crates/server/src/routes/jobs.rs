@@ -1,10 +1,298 @@
-//! Not reachable yet.
+//! `GET /jobs`: the list of jobs with the filters of the standard (class `job-list`), newest first, paged by key.
 
-use axum::Router;
+use axum::{Router, extract::State, response::Response, routing::get};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::Uri;
+use jiff::Timestamp;
+use rutter_core::{
+    id::ProcessId,
+    job::Job,
+    store::{Cursor, JobFilter, JobPage, Page},
+};
+use rutter_types::{Link, StatusCode};
+use serde::Serialize;
 
-use crate::state::AppState;
+use super::job::{status_document, status_info};
+use crate::{
+    access::Caller,
+    answer,
+    base::Base,
+    error::ApiError,
+    negotiate::{Format, Negotiated},
+    render::status::StatusDocument,
+    state::AppState,
+    ui::{FilterView, JobsView},
+};
 
-/// Its routes.
+const LIMIT: usize = 10;
+/// Higher limits are brought down to this (`/req/job-list/limit-response`).
+const LIMIT_MOST: usize = 10_000;
+const CURSOR: &str = "cursor";
+
+/// Its route.
 pub(super) fn routes() -> Router<AppState> {
-    Router::new()
+    Router::new().route("/jobs", get(list))
+}
+
+async fn list(
+    State(state): State<AppState>,
+    uri: Uri,
+    base: Base,
+    caller: Caller,
+    negotiated: Negotiated,
+) -> Result<Response, ApiError> {
+    let query = Query::read(uri.query().unwrap_or_default(), state.engine.clock().now())?;
+    let filter = JobFilter { owner: caller.owner_filter(), ..query.filter };
+    let found = if query.nothing {
+        JobPage { jobs: Vec::new(), next: None }
+    } else {
+        state.engine.list(&filter, query.page).await?
+    };
+    let next = found.next.map(|cursor| base.url(&page_path(&uri, Some(cursor))));
+    let document = Document {
+        jobs: Jobs { state: &state, base: &base, jobs: &found.jobs },
+        links: links(&base, &uri, negotiated.format, next.as_deref()),
+    };
+    answer::respond(&negotiated, &document, || page(&state, &base, &uri, &found, next.clone(), query.view, query.page))
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    jobs: Jobs<'a>,
+    links: Vec<Link>,
+}
+
+struct Jobs<'a> {
+    state: &'a AppState,
+    base: &'a Base,
+    jobs: &'a [Job],
+}
+
+impl Serialize for Jobs<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let document = |job| -> StatusDocument<'_> { status_document(self.state, self.base, job) };
+        serializer.collect_seq(self.jobs.iter().map(document))
+    }
+}
+
+fn links(base: &Base, uri: &Uri, format: Format, next: Option<&str>) -> Vec<Link> {
+    let here = match uri.query() {
+        Some(query) => format!("/jobs?{query}"),
+        None => "/jobs".to_owned(),
+    };
+    let [this, other] = super::self_and_alternate(base, &here, format);
+    let mut links = vec![this.titled("this list"), other.titled("this list in another form")];
+    if let Some(next) = next {
+        links.push(Link::new(next, "next", "application/json").titled("older jobs"));
+    }
+    links
+}
+
+/// The same query at another place of the list.
+fn page_path(uri: &Uri, cursor: Option<Cursor>) -> String {
+    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| {
+        !pair.is_empty() && pair.split('=').next() != Some(CURSOR)
+    });
+    let cursor = cursor.map(|cursor| format!("{CURSOR}={}", URL_SAFE_NO_PAD.encode(cursor.0.to_be_bytes())));
+    let pairs: Vec<String> = kept.map(str::to_owned).chain(cursor).collect();
+    if pairs.is_empty() { "/jobs".into() } else { format!("/jobs?{}", pairs.join("&")) }
+}
+
+fn page(
+    state: &AppState,
+    base: &Base,
+    uri: &Uri,
+    found: &JobPage,
+    next: Option<String>,
+    filter: FilterView,
+    asked: Page,
+) -> Result<String, ApiError> {
+    let jobs: Vec<_> = found.jobs.iter().map(|job| status_info(state, base, job)).collect::<Result<_, _>>()?;
+    let view = JobsView {
+        jobs: &jobs,
+        filter,
+        processes: state.registry.snapshot().iter().map(|process| process.id.to_string()).collect(),
+        next,
+        first: asked.after.map(|_| base.url(&page_path(uri, None))),
+    };
+    state.pages.jobs(base, &view)
+}
+
+/// A query of the list.
+#[derive(Debug)]
+struct Query {
+    filter: JobFilter,
+    page: Page,
+    view: FilterView,
+    /// Whether the filter can fit no job.
+    nothing: bool,
+}
+
+impl Query {
+    fn read(text: &str, now: Timestamp) -> Result<Self, ApiError> {
+        let mut query = Self {
+            filter: JobFilter { now, ..JobFilter::default() },
+            page: Page { after: None, limit: LIMIT },
+            view: FilterView::default(),
+            nothing: false,
+        };
+        let mut named_process = false;
+        // Forms send fields that were left empty: they ask for nothing.
+        let pairs = url::form_urlencoded::parse(text.as_bytes()).filter(|(_, value)| !value.is_empty());
+        for (name, value) in pairs {
+            named_process |= name == "processID";
+            query.take(&name, &value)?;
+        }
+        query.nothing = named_process && query.filter.processes.is_empty();
+        if let (Some(from), Some(to)) = (query.filter.created_from, query.filter.created_to)
+            && from > to
+        {
+            return Err(ApiError::query("datetime", &query.view.datetime, "an interval that begins before it ends"));
+        }
+        Ok(query)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        match name {
+            "type" => {
+                if let Some(other) = value.split(',').find(|kind| *kind != "process") {
+                    return Err(ApiError::query(name, other, "process"));
+                }
+            }
+            "processID" => {
+                // What can't be an id belongs to no job, like an id that no process has.
+                let ids = value.split(',').filter(|id| id.parse::<ProcessId>().is_ok());
+                self.filter.processes.extend(ids.map(str::to_owned));
+                self.view.process = value.chars().take(200).collect();
+            }
+            "status" => {
+                for word in value.split(',') {
+                    let status = StatusCode::ALL.into_iter().find(|status| status.as_str() == word);
+                    self.filter.statuses.push(status.ok_or_else(|| ApiError::query(name, word, "accepted, running, successful, failed or dismissed"))?);
+                    self.view.statuses.push(word.to_owned());
+                }
+            }
+            "datetime" => {
+                (self.filter.created_from, self.filter.created_to) = interval(value)
+                    .ok_or_else(|| ApiError::query(name, value, "an RFC 3339 date-time with its zone, or an interval of two such as 2026-01-01T00:00:00Z/.."))?;
+                value.clone_into(&mut self.view.datetime);
+            }
+            "minDuration" => {
+                let seconds = duration(name, value, f64::min)?;
+                self.filter.min_duration = Some(self.filter.min_duration.map_or(seconds, |it| it.min(seconds)));
+                value.clone_into(&mut self.view.min_duration);
+            }
+            "maxDuration" => {
+                let seconds = duration(name, value, f64::max)?;
+                self.filter.max_duration = Some(self.filter.max_duration.map_or(seconds, |it| it.max(seconds)));
+                value.clone_into(&mut self.view.max_duration);
+            }
+            "limit" => {
+                let limit = value.parse::<usize>().ok().filter(|limit| *limit > 0 && !value.starts_with('+'));
+                let limit = limit.ok_or_else(|| ApiError::query(name, value, "a whole number from 1 to 10000"))?;
+                self.page.limit = limit.min(LIMIT_MOST);
+                value.clone_into(&mut self.view.limit);
+            }
+            CURSOR => self.page.after = Some(cursor(value).ok_or_else(|| ApiError::query(name, value, "taken from a link `next` as it stands"))?),
+            // Others are ignored, as OGC API - Common allows.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn cursor(text: &str) -> Option<Cursor> {
+    let bytes: [u8; 8] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+    Some(Cursor(i64::from_be_bytes(bytes)))
+}
+
+/// Seconds; of an array (1.0 declares one) the value that lets most jobs through.
+fn duration(name: &str, value: &str, loosest: fn(f64, f64) -> f64) -> Result<f64, ApiError> {
+    let one = |text: &str| text.parse::<u32>().ok().filter(|_| !text.starts_with('+')).map(f64::from);
+    let all: Option<Vec<f64>> = value.split(',').map(one).collect();
+    all.and_then(|all| all.into_iter().reduce(loosest))
+        .ok_or_else(|| ApiError::query(name, value, "a whole number of seconds"))
+}
+
+/// Both ends of a `datetime`; an end that is open is `None`.
+fn interval(text: &str) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
+    let end = |text: &str| match text {
+        "" | ".." => Some(None),
+        text => text.parse::<Timestamp>().ok().map(Some),
+    };
+    match text.split_once('/') {
+        None => text.parse::<Timestamp>().ok().map(|at| (Some(at), Some(at))),
+        Some((from, to)) => {
+            let both = (end(from)?, end(to)?);
+            (both != (None, None) || text == "../..").then_some(both)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Query, ApiError> {
+        Query::read(text, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn lists_come_by_repeated_keys_and_commas() {
+        let query = read("status=failed,running&status=accepted&processID=a&processID=b,c&type=process&unknown=1").unwrap();
+        assert_eq!(query.filter.statuses, [StatusCode::Failed, StatusCode::Running, StatusCode::Accepted]);
+        assert_eq!(query.filter.processes, ["a", "b", "c"]);
+        let query = read("minDuration=5,3&maxDuration=7,9").unwrap();
+        assert_eq!((query.filter.min_duration, query.filter.max_duration), (Some(3.0), Some(9.0)));
+    }
+
+    #[test]
+    fn an_impossible_process_finds_nothing_rather_than_everything() {
+        assert!(read("processID=../x").unwrap().nothing);
+        assert!(!read("processID=../x,echo").unwrap().nothing);
+        assert!(!read("processID=&status=").unwrap().nothing, "an empty form field");
+    }
+
+    #[test]
+    fn intervals_may_be_open() {
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let (a, b) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00+02:00");
+        assert_eq!(interval(a), Some((at(a), at(a))));
+        assert_eq!(interval(&format!("{a}/{b}")), Some((at(a), at(b))));
+        assert_eq!(interval(&format!("../{b}")), Some((None, at(b))));
+        assert_eq!(interval(&format!("/{b}")), Some((None, at(b))));
+        assert_eq!(interval(&format!("{a}/..")), Some((at(a), None)));
+        assert_eq!(interval(&format!("{a}/")), Some((at(a), None)));
+    }
+
+    #[test]
+    fn bad_values_are_refused_by_name() {
+        for (text, name) in [
+            ("type=openeo", "type"),
+            ("status=done", "status"),
+            ("datetime=yesterday", "datetime"),
+            ("datetime=2026-01-01", "datetime"),
+            ("datetime=/", "datetime"),
+            ("datetime=2026-01-02T00:00:00Z/2026-01-01T00:00:00Z", "datetime"),
+            ("minDuration=-1", "minDuration"),
+            ("maxDuration=1.5", "maxDuration"),
+            ("limit=0", "limit"),
+            ("limit=x", "limit"),
+            ("cursor=zzz", "cursor"),
+        ] {
+            let Err(ApiError::InvalidQuery { name: found, .. }) = read(text) else { panic!("{text}") };
+            assert_eq!(found, name, "{text}");
+        }
+        assert_eq!(read("limit=99999").unwrap().page.limit, LIMIT_MOST);
+    }
+
+    #[test]
+    fn the_next_page_keeps_the_filter() {
+        let uri: Uri = "/jobs?status=failed&cursor=AAAAAAAAAAE&limit=5".parse().unwrap();
+        let path = page_path(&uri, Some(Cursor(-7)));
+        assert!(path.starts_with("/jobs?status=failed&limit=5&cursor="));
+        let (_, text) = path.rsplit_once('=').unwrap();
+        assert_eq!(cursor(text), Some(Cursor(-7)));
+        assert_eq!(page_path(&uri, None), "/jobs?status=failed&limit=5");
+    }
 }

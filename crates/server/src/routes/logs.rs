@@ -1,10 +1,222 @@
-//! Not reachable yet.
+//! `GET /jobs/{id}/logs`: what the program printed, as text: so far, in part, or followed to its end.
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::Response,
+    routing::get,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use rutter_core::{id::JobId, job::Job, results::{ByteStream, ObjectError}};
 
-use crate::state::AppState;
+use super::{
+    job::{REFRESH, status_info, visible},
+    results::unsatisfiable,
+};
+use crate::{
+    access::Caller,
+    answer,
+    base::Base,
+    error::ApiError,
+    negotiate::{self, HTML, Offer},
+    render::{
+        conditional::{Part, part},
+        flow::{self, Sink, Stop, flow},
+    },
+    state::AppState,
+    ui::{LogLine, LogView},
+};
 
-/// Its routes.
+const TEXT: Offer<'static> = Offer { media_type: "text/plain", short: "text" };
+/// Bytes read at a time.
+const PIECE: usize = 64 * 1024;
+/// Lines on the page.
+const LINES: usize = 500;
+
+/// Its route.
 pub(super) fn routes() -> Router<AppState> {
-    Router::new()
+    Router::new().route("/jobs/{id}/logs", get(read))
+}
+
+async fn read(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    uri: Uri,
+    base: Base,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let job = visible(&state, &caller, &id).await?;
+    let f = negotiate::f_of(&uri);
+    if negotiate::choose(&headers, f.as_deref(), &[TEXT, HTML])? == 1 {
+        return page(&state, &base, &job).await;
+    }
+    let offset = number(&uri, "offset")?;
+    let follow = flag(&uri, "follow")?;
+    let length = state.engine.logs().len(&job).await?;
+    let (range, status) = match (offset, follow) {
+        (_, true) => (offset.unwrap_or(0)..u64::MAX, StatusCode::OK),
+        (Some(offset), false) => (offset.min(length)..length, StatusCode::OK),
+        (None, false) => match part(&headers, length, None) {
+            Part::Whole => (0..length, StatusCode::OK),
+            Part::Bytes(range) => (range, StatusCode::PARTIAL_CONTENT),
+            Part::Unsatisfiable => return Ok(unsatisfiable(length)),
+        },
+    };
+    let known = (!follow).then(|| range.end - range.start);
+    let content_range = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
+    let pieces = if follow { followed(state, job.id, range.start) } else { portion(state, job, range) };
+    let mut response = if follow { stream_at_once(pieces) } else { flow::response(pieces, known).await? };
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    if status == StatusCode::PARTIAL_CONTENT {
+        headers.extend(HeaderValue::try_from(content_range).map(|range| (header::CONTENT_RANGE, range)));
+    }
+    Ok(response)
+}
+
+fn number(uri: &Uri, name: &str) -> Result<Option<u64>, ApiError> {
+    negotiate::parameter(uri, name)
+        .map(|text| text.parse().map_err(|_| ApiError::query(name, &text, "a whole number of bytes")))
+        .transpose()
+}
+
+fn flag(uri: &Uri, name: &str) -> Result<bool, ApiError> {
+    match negotiate::parameter(uri, name).as_deref() {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1" | "") => Ok(true),
+        Some(other) => Err(ApiError::query(name, other, "true or false")),
+    }
+}
+
+/// The head must not wait for the first line.
+fn stream_at_once(pieces: ByteStream) -> Response {
+    Response::new(axum::body::Body::from_stream(pieces))
+}
+
+/// A part that is there already.
+fn portion(state: AppState, job: Job, range: std::ops::Range<u64>) -> ByteStream {
+    flow(|sink| async move {
+        let mut at = range.start;
+        while at < range.end {
+            let most = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(PIECE);
+            let piece = state.engine.logs().read(&job, at, most).await.map_err(stop)?;
+            if piece.is_empty() {
+                return Err(Stop::Failed(ObjectError::Missing { key: format!("log of job {}", job.id) }));
+            }
+            at += piece.len() as u64;
+            sink.send(piece).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Everything from a place, until the job is over.
+fn followed(state: AppState, id: JobId, from: u64) -> ByteStream {
+    flow(move |sink| async move {
+        let mut stopping = state.stopping();
+        let mut subscription = state.engine.changes().subscribe(id);
+        let mut at = from;
+        loop {
+            let Some(job) = state.engine.store().get(id).await.map_err(stop)? else { return Ok(()) };
+            at = send_new(&state, &job, at, &sink).await?;
+            if job.status().is_terminal() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = subscription.changed() => {}
+                () = sink.closed() => return Ok(()),
+                _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+            }
+        }
+    })
+}
+
+async fn send_new(state: &AppState, job: &Job, mut at: u64, sink: &Sink) -> Result<u64, Stop> {
+    loop {
+        let piece = state.engine.logs().read(job, at, PIECE).await.map_err(stop)?;
+        if piece.is_empty() {
+            return Ok(at);
+        }
+        at += piece.len() as u64;
+        sink.send(piece).await?;
+    }
+}
+
+/// A fault while an answer is being sent: it can only be broken off.
+pub(super) fn stop(error: impl std::error::Error + Send + Sync + 'static) -> Stop {
+    Stop::Failed(ObjectError::Source(Box::new(error)))
+}
+
+async fn page(state: &AppState, base: &Base, job: &Job) -> Result<Response, ApiError> {
+    let tail = state.engine.logs().tail(job, LINES + 1).await?;
+    let cut = tail.len() > LINES;
+    let lines = tail[tail.len().saturating_sub(LINES)..].iter().map(|line| log_line(line)).collect();
+    let status = status_info(state, base, job)?;
+    let view = LogView {
+        status: &status,
+        lines,
+        cut,
+        plain: base.url(&format!("/jobs/{}/logs?f=text", job.id)),
+        refresh: (!job.status().is_terminal()).then_some(REFRESH),
+    };
+    let mut response = Response::new(state.pages.log(base, &view)?.into());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, answer::HTML_TYPE);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer::page_headers(headers);
+    Ok(response)
+}
+
+fn log_line(line: &str) -> LogLine {
+    let parsed = parse(line);
+    LogLine { time: parsed.time.parse().ok(), stream: parsed.stream.to_owned(), text: parsed.text.to_owned() }
+}
+
+/// A line of a log (`rutter_core::logs`): `<time> <stream>[+] <text>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line<'a> {
+    /// When it was written, RFC 3339; empty where the line is no such line.
+    pub(super) time: &'a str,
+    /// `out`, `err` or `sys`.
+    pub(super) stream: &'a str,
+    /// Whether it goes on in the next line of its stream.
+    pub(super) goes_on: bool,
+    /// What was printed.
+    pub(super) text: &'a str,
+}
+
+/// Reads a line; one in another form is all text.
+pub(super) fn parse(line: &str) -> Line<'_> {
+    let whole = Line { time: "", stream: "out", goes_on: false, text: line };
+    let Some((time, rest)) = line.split_once(' ') else { return whole };
+    let (tag, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    let stream = tag.strip_suffix('+').unwrap_or(tag);
+    if !matches!(stream, "out" | "err" | "sys") || !time.ends_with('Z') {
+        return whole;
+    }
+    Line { time, stream, goes_on: tag.ends_with('+'), text }
+}
+
+/// What was printed in a line.
+pub(super) fn text_of(line: &str) -> &str {
+    parse(line).text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_taken_apart() {
+        let line = parse("2026-11-25T10:00:00.000001Z err+ a  b");
+        assert_eq!((line.stream, line.goes_on, line.text), ("err", true, "a  b"));
+        assert_eq!(parse("2026-11-25T10:00:00.000001Z out ").text, "");
+        assert_eq!(parse("something else entirely").text, "something else entirely");
+        assert_eq!(parse("").text, "");
+    }
 }
