@@ -222,7 +222,7 @@ fn several_files_are_values_or_a_zip() {
 
 fn entries(bytes: Vec<u8>) -> Vec<String> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
-    (0..archive.len()).map(|at| archive.by_index(at).unwrap().name().to_string()).collect()
+    (0..archive.len()).map(|at| archive.by_index(at).unwrap().name().unwrap().into_owned()).collect()
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{Notify, watch};
@@ -52,9 +53,11 @@ pub(crate) async fn follow(
     loop {
         log.room().await;
         let length = if *ended.borrow_and_update() {
-            match pipe.try_read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                other => other?,
+            // Asked of the kernel: the runtime may not have heard yet of bytes that arrived with the end.
+            match rustix::io::read(&pipe, &mut buffer) {
+                Err(Errno::AGAIN) => 0,
+                Err(Errno::INTR) => continue,
+                read => read?,
             }
         } else {
             tokio::select! {

@@ -22,45 +22,45 @@ use tokio::runtime::Runtime;
 
 /// What the server knows; it survives the server like a database.
 #[derive(Default)]
-pub struct Known {
-    pub order: Mutex<Value>,
-    pub log: Mutex<Vec<u8>>,
-    pub progress: Mutex<Vec<Progress>>,
-    pub outputs: Mutex<BTreeMap<(String, usize), Vec<u8>>>,
-    pub staged: Mutex<Vec<Staged>>,
-    pub reports: Mutex<Vec<Report>>,
-    pub results: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub refusal: Mutex<Option<Value>>,
-    pub verdict: Mutex<Option<Verdict>>,
+pub(crate) struct Known {
+    pub(crate) order: Mutex<Value>,
+    pub(crate) log: Mutex<Vec<u8>>,
+    pub(crate) progress: Mutex<Vec<Progress>>,
+    pub(crate) outputs: Mutex<BTreeMap<(String, usize), Vec<u8>>>,
+    pub(crate) staged: Mutex<Vec<Staged>>,
+    pub(crate) reports: Mutex<Vec<Report>>,
+    pub(crate) results: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub(crate) refusal: Mutex<Option<Value>>,
+    pub(crate) verdict: Mutex<Option<Verdict>>,
     /// Everything is answered with 410.
-    pub gone: AtomicBool,
+    pub(crate) gone: AtomicBool,
     /// So many of the next calls are answered with 503.
-    pub failing: AtomicUsize,
+    pub(crate) failing: AtomicUsize,
     /// Log posts keep at most so many bytes; 0 for all.
-    pub log_step: AtomicUsize,
-    pub calls: Mutex<Vec<String>>,
-    pub tokens: Mutex<Vec<String>>,
+    pub(crate) log_step: AtomicUsize,
+    pub(crate) calls: Mutex<Vec<String>>,
+    pub(crate) tokens: Mutex<Vec<String>>,
 }
 
-pub struct Bench {
-    pub dir: tempfile::TempDir,
-    pub known: Arc<Known>,
+pub(crate) struct Bench {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) known: Arc<Known>,
     server: Option<Runtime>,
 }
 
 /// A command run by the shell.
-pub fn sh(script: &str) -> Value {
+pub(crate) fn sh(script: &str) -> Value {
     json!([[{"text": "sh"}], [{"text": "-c"}], [{"text": script}]])
 }
 
 /// An output found by its name.
-pub fn named(id: &str) -> Value {
+pub(crate) fn named(id: &str) -> Value {
     json!({"id": id, "find": "name", "required": true, "many": false})
 }
 
 impl Bench {
     /// A server whose order is a harmless one, changed by `order` member by member.
-    pub fn new(order: Value) -> Self {
+    pub(crate) fn new(order: Value) -> Self {
         let mut whole = json!({
             "job": "job-1", "process": "proc", "inputs": {}, "stage": [], "command": sh("true"), "outputs": [],
             "limits": {"command_seconds": 60, "grace_seconds": 5, "output_bytes": 1_000_000_000_u64,
@@ -77,15 +77,15 @@ impl Bench {
         bench
     }
 
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.dir.path().join("attempt")
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("s")
     }
 
-    pub fn start_server(&mut self) {
+    pub(crate) fn start_server(&mut self) {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let _ = std::fs::remove_file(self.socket());
@@ -99,14 +99,14 @@ impl Bench {
     }
 
     /// As by kill -9: every connection breaks, the socket stays behind.
-    pub fn kill_server(&mut self) {
+    pub(crate) fn kill_server(&mut self) {
         if let Some(runtime) = self.server.take() {
             runtime.shutdown_timeout(Duration::from_millis(500));
         }
     }
 
     /// Starts the agent.
-    pub fn agent(&self) -> Child {
+    pub(crate) fn agent(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rutter-agent"));
         std::fs::write(self.dir.path().join("token"), "secret\n").unwrap();
         command
@@ -120,22 +120,22 @@ impl Bench {
     }
 
     /// Runs the agent to its end.
-    pub fn run(&self) -> (i32, Report) {
+    pub(crate) fn run(&self) -> (i32, Report) {
         let code = finish(self.agent());
         (code, self.report())
     }
 
     /// Runs the agent and gives what happened.
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         self.run().1.outcome
     }
 
-    pub fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         self.known.reports.lock().unwrap().last().cloned().expect("a report")
     }
 
     /// Bytes of an output, inline or uploaded.
-    pub fn output(&self, id: &str, index: usize) -> Vec<u8> {
+    pub(crate) fn output(&self, id: &str, index: usize) -> Vec<u8> {
         use base64::Engine;
         let report = self.report();
         let file =
@@ -150,7 +150,7 @@ impl Bench {
     }
 
     /// The log as (tag, text).
-    pub fn log(&self) -> Vec<(String, String)> {
+    pub(crate) fn log(&self) -> Vec<(String, String)> {
         let bytes = self.known.log.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'));
@@ -164,7 +164,7 @@ impl Bench {
     }
 
     /// Waits until the command wrote this file into its work directory.
-    pub fn wait_for_file(&self, name: &str) -> String {
+    pub(crate) fn wait_for_file(&self, name: &str) -> String {
         let path = self.folder().join("work").join(name);
         wait_until(|| std::fs::read_to_string(&path).ok().filter(|text| !text.is_empty()))
     }
@@ -177,12 +177,12 @@ impl Drop for Bench {
 }
 
 /// Waits for the agent's end.
-pub fn finish(mut child: Child) -> i32 {
+pub(crate) fn finish(mut child: Child) -> i32 {
     wait_until(|| child.try_wait().unwrap()).code().unwrap_or(-1)
 }
 
 /// Waits generously for something.
-pub fn wait_until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -194,12 +194,12 @@ pub fn wait_until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Whether a process exists and is no zombie.
-pub fn lives(pid: &str) -> bool {
+pub(crate) fn lives(pid: &str) -> bool {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat"));
     stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with(['Z', 'X']))
 }
 
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -235,11 +235,8 @@ fn router(known: Arc<Known>) -> Router {
 
 async fn gate(State(known): Shared, request: Request, next: Next) -> Response {
     known.calls.lock().unwrap().push(request.uri().path().to_owned());
-    let header = |name: &str| {
-        request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-    };
-    assert_eq!(header("rutter-agent-protocol"), "1");
-    known.tokens.lock().unwrap().push(header("authorization"));
+    assert_eq!(header(&request, "rutter-agent-protocol"), "1");
+    known.tokens.lock().unwrap().push(header(&request, "authorization"));
     if known.gone.load(Ordering::SeqCst) {
         return StatusCode::GONE.into_response();
     }
@@ -248,6 +245,10 @@ async fn gate(State(known): Shared, request: Request, next: Next) -> Response {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     next.run(request).await
+}
+
+fn header(request: &Request, name: &str) -> String {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 async fn result(
