@@ -131,6 +131,7 @@ impl Server {
         let instance = archive::open(store.as_ref(), &objects).await?;
         let registry = Arc::new(Registry::load(package_folders(config)?, runs()));
         let executor = LocalExecutor::open(local_config(config, &data)?)
+            .await
             .context("could not take up the local executor")?;
         let ingredients = Ingredients {
             instance,
@@ -144,7 +145,7 @@ impl Server {
         };
         let (engine, reconciler) = reconcile::assemble(ingredients);
         let agents = agents_socket(&data.join("agents.sock"))?;
-        let config = server_config(config, address, &data)?;
+        let config = server_config(config, address)?;
         Ok(Self { address, listener, agents, engine, reconciler, registry, config, data })
     }
 
@@ -285,12 +286,38 @@ fn gigabytes(number: f64) -> u64 {
     (number * 1e9).round() as u64
 }
 
-fn server_config(config: &Config, address: SocketAddr, data: &Path) -> anyhow::Result<rutter_server::ServerConfig> {
+fn server_config(config: &Config, address: SocketAddr) -> anyhow::Result<rutter_server::ServerConfig> {
     let server = &config.server;
     let access = match &server.auth {
         None | Some(Auth::None) => rutter_server::Access::Open,
-        Some(Auth::TokenFile(path)) => rutter_server::Access::from_token_file(path)?,
+        Some(Auth::TokenFile(path)) => rutter_server::Access::from_token_file(path)
+            .with_context(|| format!("server.auth.tokenFile: {}", path.display()))?,
     };
-    let _ = (server, address, data, access);
-    unreachable!()
+    let public_url = server.public_url.as_deref().map(str::parse).transpose().context("server.publicUrl")?;
+    Ok(rutter_server::ServerConfig {
+        listen: address,
+        public_url,
+        trusted_proxies: networks(&server.trusted_proxies)?,
+        access,
+        allowed_origins: server.allowed_origins.clone(),
+        title: server.title.clone(),
+        description: server.description.clone(),
+        limits: rutter_server::Limits {
+            body_bytes: server.max_body_bytes,
+            sync_wait: Duration::from_secs(server.sync_wait_seconds),
+            shutdown: Duration::from_secs(server.shutdown_seconds),
+            ..rutter_server::Limits::default()
+        },
+    })
+}
+
+/// Networks, or single addresses, as people write them.
+fn networks(texts: &[String]) -> anyhow::Result<Vec<ipnet::IpNet>> {
+    let network = |text: &String| {
+        let address = text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
+        address.or_else(|_| text.parse()).with_context(|| {
+            format!("server.trustedProxies: {text:?} is no address or network; write one like 10.0.0.0/8")
+        })
+    };
+    texts.iter().map(network).collect()
 }

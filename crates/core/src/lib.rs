@@ -25,3 +25,8 @@ pub mod store;
 mod transition;
 pub mod validate;
 pub mod yaml;
+
+/// Resolves once the flag is true, or whoever could set it is gone.
+pub async fn told_to_stop(stop: &mut tokio::sync::watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

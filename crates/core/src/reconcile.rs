@@ -122,7 +122,7 @@ impl Reconciler {
         loop {
             self.start_admitted();
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = crate::told_to_stop(&mut stop) => return,
                 Some(signal) = self.signals.recv() => self.take(signal).await,
                 Some(name) = next(&mut changes) => self.pass(name.job).await,
                 Some(started) = self.starting.join_next() => self.started(started),

@@ -17,7 +17,7 @@ pub async fn run(engine: Engine, used: impl Fn() -> Option<f64> + Send + Sync, m
     let mut period = tokio::time::interval(PERIOD);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = crate::told_to_stop(&mut stop) => return,
             _ = period.tick() => {}
         }
         if let Err(error) = sweep(&engine, &used).await {

@@ -15,11 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use jobs::Jobs;
-pub use load::{ConfigError, load};
+pub use load::load;
 pub use local::Local;
 pub use log::{Log, LogFormat};
 pub use references::References;
-pub use server::{Auth, CallbackSection, Server};
+pub use server::{Auth, Server};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
