@@ -306,8 +306,7 @@ impl Agents {
             }
             None => {
                 let key = output_key(attempt, &file.output, file.index);
-                let there = self.0.objects.list(&key).await?;
-                if !there.iter().any(|(found, size)| *found == key && *size == file.size) {
+                if self.0.objects.size(&key).await? != Some(file.size) {
                     return Err(AgentError::Invalid {
                         reason: format!("output {:?} was not uploaded", file.output),
                     });

@@ -192,6 +192,15 @@ impl Objects {
         Ok(whole.freeze())
     }
 
+    /// Bytes of an object; `None` = there is none.
+    pub async fn size(&self, key: &str) -> Result<Option<u64>, ObjectError> {
+        match self.0.head(&Key::from(key)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Keys and sizes below a prefix, in order.
     pub async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, ObjectError> {
         let mut found: Vec<(String, u64)> = self

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What jobs may take and how long they stay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Jobs {
+pub(crate) struct Jobs {
     /// Cores that a job holds when its package has no `cpuMin`.
     pub default_cpus: f64,
     /// Memory that a job holds when its package has no `memoryMin` or `memoryMax`, GB (10^9 bytes).

@@ -13,7 +13,7 @@ const PREFIX: &str = "RUTTER__";
 
 /// Why the configuration can't be used; each message is one line with place and remedy.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file can't be read.
     #[error("{}: {source}; name an existing file with --config", path.display())]
     Read {
@@ -58,7 +58,7 @@ pub enum ConfigError {
 }
 
 /// Read the configuration; `flags` is merged last. Relative paths in the file become relative to its folder.
-pub fn load(
+pub(crate) fn load(
     file: Option<&Path>,
     variables: impl Iterator<Item = (String, String)>,
     flags: Value,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The local executor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Local {
+pub(crate) struct Local {
     /// Cores for jobs; all of the machine's when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<f64>,

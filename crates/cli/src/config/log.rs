@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Log {
+pub(crate) struct Log {
     /// Least level, or directives such as `info,rutter_core=debug`.
     pub level: String,
     /// Text for people or JSON lines.
@@ -16,7 +16,7 @@ pub struct Log {
 /// Form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,

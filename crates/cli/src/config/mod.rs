@@ -14,17 +14,17 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use jobs::Jobs;
-pub use load::load;
-pub use local::Local;
-pub use log::{Log, LogFormat};
-pub use references::References;
-pub use server::{Auth, Server};
+pub(crate) use jobs::Jobs;
+pub(crate) use load::load;
+pub(crate) use local::Local;
+pub(crate) use log::{Log, LogFormat};
+pub(crate) use references::References;
+pub(crate) use server::{Auth, Server};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// The HTTP side.
     pub server: Server,
     /// Folder of everything that must stay: database, results, logs. `./rutter-data` when absent.
@@ -44,7 +44,7 @@ pub struct Config {
 
 impl Config {
     /// What can't be right together; each line names the key.
-    pub fn faults(&self) -> Vec<String> {
+    pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = self.server.faults();
         faults.extend(self.jobs.faults());
         faults.extend(self.references.faults());
@@ -54,6 +54,6 @@ impl Config {
 }
 
 /// The JSON Schema of the configuration file.
-pub fn schema() -> serde_json::Value {
+pub(crate) fn schema() -> serde_json::Value {
     schemars::schema_for!(Config).to_value()
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Limits and permissions of references.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct References {
+pub(crate) struct References {
     /// Hosts and networks (CIDR) that may be reached although they are private, such as `10.1.0.0/16`.
     pub allow: Vec<String>,
     /// Greatest size of one reference, bytes.

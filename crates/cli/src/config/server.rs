@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The HTTP side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Server {
+pub(crate) struct Server {
     /// Address and port.
     pub listen: String,
     /// URL under which the world sees this server, path included; every link starts with it.
@@ -57,7 +57,7 @@ impl Default for Server {
 /// Who may call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Auth {
+pub(crate) enum Auth {
     /// Everybody who reaches the address.
     None,
     /// Bearers of the tokens in this file, relative to the configuration file.
@@ -67,7 +67,7 @@ pub enum Auth {
 /// Section `server.callbacks`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct CallbackSection {
+pub(crate) struct CallbackSection {
     /// How long a callback is tried, seconds.
     pub retry_seconds: u64,
     /// Longest wait for a receiver, seconds.
