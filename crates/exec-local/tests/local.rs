@@ -184,8 +184,8 @@ async fn an_end_is_seen_although_nobody_waits_for_the_process() {
     let plan = bench.plan("lock record line hold report:5");
     // As in a container whose first process does not wait for orphans: the dead agent keeps its number.
     let parent = bench.server_that_stops(name, &plan);
-    let executor = bench.open().await;
     bench.until_lines(1).await;
+    let executor = bench.open().await;
     bench.go();
     assert_eq!(ended(&executor, name).await, exited(5));
     drop(parent);

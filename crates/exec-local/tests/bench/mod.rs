@@ -1,4 +1,5 @@
 //! A data folder, the stand-in for the agent, and ways to wait for what happens.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::{
     fs,
