@@ -1,4 +1,5 @@
 //! Servers that fail: answered late, gone for a while, gone for ever, or no longer interested.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 
@@ -116,4 +117,37 @@ fn settings_that_are_missing() {
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("unix:/path/to/socket"));
+}
+
+#[test]
+fn a_server_behind_tcp_found_by_name() {
+    let bench = Bench::new(json!({
+        "command": sh("head -c 300000 /dev/zero > $RUTTER_OUT/big"), "outputs": [named("big")],
+    }));
+    assert_eq!(finish(bench.agent_at(&format!("http://localhost:{}", bench.tcp()))), 0);
+    assert_eq!(bench.output("big", 0).len(), 300_000);
+}
+
+/// Every answer is cut off behind its head, for a while: as by a server killed at that moment.
+#[test]
+fn answers_that_break_off() {
+    use std::io::{Read, Write};
+    let bench = Bench::new(json!({"command": sh("echo x")}));
+    let listener = std::os::unix::net::UnixListener::bind(bench.dir.path().join("cut")).unwrap();
+    let socket = bench.socket();
+    std::thread::spawn(move || {
+        for (turn, mut agent) in listener.incoming().flatten().enumerate() {
+            if turn % 3 != 2 {
+                let _ = agent.read(&mut [0; 4096]);
+                let _ = agent.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{\"do\"");
+                continue;
+            }
+            let server = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+            let (mut there, mut back) = (agent.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut there, &mut { server }));
+            std::thread::spawn(move || std::io::copy(&mut back, &mut { agent }));
+        }
+    });
+    assert_eq!(finish(bench.agent_at(&format!("unix:{}", bench.dir.path().join("cut").display()))), 0);
+    assert_eq!(bench.log(), [("out".to_owned(), "x".to_owned())]);
 }

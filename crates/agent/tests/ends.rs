@@ -1,4 +1,5 @@
 //! How attempts end: every outcome, seen from the server and from the executor.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Inputs staged and outputs collected, with what programs and callers may try.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What comes out of a command while it runs: log, standard output as an output, progress.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

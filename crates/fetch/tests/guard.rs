@@ -1,4 +1,5 @@
 //! What attackers and broken sources do: each ends in a named error, never in a connection to a forbidden address.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

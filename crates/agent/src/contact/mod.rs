@@ -37,6 +37,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 /// Bytes per second that even a bad network manages.
 const SLOWEST: u64 = 64 * 1024;
+/// Answers to one call that break off before the call is given up.
+const BROKEN_ANSWERS: u32 = 100;
 /// Answers (orders, verdicts) are smaller than this.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
 
@@ -122,22 +124,22 @@ impl Contact {
 
     /// Makes a call until it has an answer, whose body is read.
     async fn call(&self, call: &Call<'_>) -> Result<Bytes, Error> {
-        let (answer, sender) = self.open(call).await?;
-        let body =
-            tokio::time::timeout(ANSWER_TIME, Limited::new(answer.into_body(), LARGEST_ANSWER).collect())
-                .await;
-        match body {
-            Ok(Ok(body)) => {
-                self.keep(sender);
-                Ok(body.to_bytes())
+        let mut cause = String::new();
+        for _ in 0..BROKEN_ANSWERS {
+            let (answer, sender) = self.open(call).await?;
+            let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect();
+            match tokio::time::timeout(ANSWER_TIME, body).await {
+                Ok(Ok(body)) => {
+                    self.keep(sender);
+                    return Ok(body.to_bytes());
+                }
+                // The server was killed between head and body: every call may be made again.
+                Ok(Err(error)) => cause = error.to_string(),
+                Err(_) => cause = "the answer broke off".to_owned(),
             }
-            Ok(Err(error)) => Err(self.broken(call, error.to_string())),
-            Err(_) => Err(self.broken(call, "the answer broke off".to_owned())),
+            tokio::time::sleep(jittered(FIRST_PAUSE)).await;
         }
-    }
-
-    fn broken(&self, call: &Call<'_>, text: String) -> Error {
-        Error::Refused { path: call.path.to_owned(), status: 0, text }
+        Err(Error::Refused { path: call.path.to_owned(), status: 200, text: cause })
     }
 
     /// Makes a call until it has an answer, whose body is left to read.

@@ -109,7 +109,7 @@ fn wants(first: u8) -> usize {
 /// Text without control characters other than tab; what is no UTF-8 becomes U+FFFD.
 fn push_clean(bytes: &[u8], entries: &mut String) {
     let text = String::from_utf8_lossy(bytes);
-    if text.bytes().all(|byte| byte >= b' ' && byte < 0x7f || byte == b'\t') {
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte) || byte == b'\t') {
         entries.push_str(&text);
     } else {
         entries.extend(text.chars().filter(|c| !c.is_control() || *c == '\t'));

@@ -1,5 +1,6 @@
 //! A server for one attempt, on a Unix socket, that can fail on purpose; and the built agent run against it.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -107,16 +108,36 @@ impl Bench {
 
     /// Starts the agent.
     pub(crate) fn agent(&self) -> Child {
+        self.agent_at(&format!("unix:{}", self.socket().display()))
+    }
+
+    /// Starts the agent for a server at that address.
+    pub(crate) fn agent_at(&self, server: &str) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rutter-agent"));
         std::fs::write(self.dir.path().join("token"), "secret\n").unwrap();
         command
-            .env("RUTTER_AGENT_SERVER", format!("unix:{}", self.socket().display()))
+            .env("RUTTER_AGENT_SERVER", server)
             .env("RUTTER_AGENT_FOLDER", self.folder())
             .env("RUTTER_AGENT_TOKEN_FILE", self.dir.path().join("token"))
             .env("INHERITED", "yes")
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped());
+            .stdin(Stdio::null());
         command.spawn().unwrap()
+    }
+
+    /// A TCP port that leads to the server.
+    pub(crate) fn tcp(&self) -> u16 {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let socket = self.socket();
+        std::thread::spawn(move || {
+            for tcp in listener.incoming().flatten() {
+                let unix = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+                let (mut there, mut back) = (tcp.try_clone().unwrap(), unix.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut there, &mut { unix }));
+                std::thread::spawn(move || std::io::copy(&mut back, &mut { tcp }));
+            }
+        });
+        port
     }
 
     /// Runs the agent to its end.
