@@ -6,9 +6,7 @@ use rutter_core::{
     id::{InstanceId, JobId},
     job::{Job, Mode, ResponseShape, State},
     plan::{Needs, Plan, PlannedUnit},
-    store::{
-        Call, CallId, CallKind, IdempotencyKey, Inserted, JobFilter, JobStore, Page,
-    },
+    store::{Call, CallId, CallKind, IdempotencyKey, Inserted, JobFilter, JobStore, Page},
 };
 use rutter_types::{
     Problem, StatusCode,
@@ -90,6 +88,9 @@ pub async fn run<S: JobStore>(empty: impl Fn() -> S) {
     restores_what_was_lost(&empty()).await;
     keeps_calls(&empty()).await;
     tells_what_is_left_to_do(&empty()).await;
+    orders_by_creation(&empty()).await;
+    lists_exactly_at_limits(&empty()).await;
+    frees_the_key_of_a_removed_job(&empty()).await;
 }
 
 async fn add(store: &impl JobStore, job: &Job) {
@@ -106,7 +107,8 @@ fn running(job: Job, seconds: i64) -> Job {
     job.attempt_started("1", at(seconds)).expect("an active job")
 }
 
-fn failed(job: Job, seconds: i64) -> Job {
+/// A job that ends without results.
+pub fn failed(job: Job, now: Timestamp) -> Job {
     let problem = Problem {
         kind: "about:blank".into(),
         title: None,
@@ -116,7 +118,7 @@ fn failed(job: Job, seconds: i64) -> Job {
         errors: Vec::new(),
         more: serde_json::Map::new(),
     };
-    job.failed(problem, at(seconds)).expect("an active job")
+    job.failed(problem, now).expect("an active job")
 }
 
 /// A job that ran from one time to another.
@@ -125,7 +127,7 @@ async fn ran(store: &impl JobStore, process: &str, from: i64, to: i64) -> Job {
     job.created = at(from);
     add(store, &job).await;
     let job = change(store, running(job, from)).await;
-    change(store, failed(job, to)).await
+    change(store, failed(job, at(to))).await
 }
 
 async fn keeps_its_instance(store: &impl JobStore) {
@@ -236,7 +238,10 @@ async fn filters(store: &impl JobStore) {
     let any = with(&|it| it.statuses = vec![StatusCode::Failed, StatusCode::Accepted]);
     assert_eq!(found(any).await, [mine.id, ship.id, flood.id]);
     assert_eq!(found(with(&|it| it.owner = Some(None))).await, [mine.id]);
-    assert_eq!(found(with(&|it| it.owner = Some(Some("ada".parse().expect("id"))))).await, [ship.id, flood.id]);
+    assert_eq!(
+        found(with(&|it| it.owner = Some(Some("ada".parse().expect("id"))))).await,
+        [ship.id, flood.id]
+    );
     assert_eq!(found(with(&|it| it.created_from = Some(at(10)))).await, [mine.id, ship.id]);
     assert_eq!(found(with(&|it| it.created_to = Some(at(10)))).await, [ship.id, flood.id]);
     let between = with(&|it| {
@@ -319,7 +324,11 @@ async fn keeps_calls(store: &impl JobStore) {
     assert!(!store.replace(&job, &[call(CallKind::Failed, "http://no", at(1))]).await.expect("answered"));
     assert_eq!(store.calls_due(at(1), 9).await.expect("read"), []);
     assert_eq!(store.next_call().await.expect("read"), Some(at(2)));
-    assert_eq!(store.calls_due(at(2), 9).await.expect("read"), [second.clone()], "one pending per kind");
+    assert_eq!(
+        store.calls_due(at(2), 9).await.expect("read"),
+        std::slice::from_ref(&second),
+        "one pending per kind"
+    );
     store.call_again(second.id, 1, at(50)).await.expect("stored");
     let again = Call { tries: 1, due: at(50), ..second };
     assert_eq!(store.calls_due(at(50), 9).await.expect("read"), [again]);
@@ -341,4 +350,72 @@ async fn tells_what_is_left_to_do(store: &impl JobStore) {
     let counts = store.counts().await.expect("read");
     let expected = [1, 0, 0, 2, 0];
     assert_eq!(counts, StatusCode::ALL.into_iter().zip(expected).collect::<Vec<_>>());
+}
+
+/// A job put back after its row was lost stands where it stood, not at the top.
+async fn orders_by_creation(store: &impl JobStore) {
+    let mut jobs: Vec<Job> = (0..4)
+        .map(|number| {
+            let (mut job, _) = sample("flood");
+            job.created = at(number);
+            job
+        })
+        .collect();
+    for index in [2, 0, 3] {
+        add(store, &jobs[index]).await;
+    }
+    assert!(store.restore(&jobs[1], None).await.expect("stored"));
+    let page = store.list(&JobFilter::default(), Page { after: None, limit: 9 }).await.expect("a page");
+    jobs.reverse();
+    assert_eq!(page.jobs, jobs);
+    let waiting = store.unfinished().await.expect("read");
+    assert!(waiting.iter().map(|(id, ..)| *id).eq(jobs.iter().rev().map(|job| job.id)), "oldest first");
+    let filter = JobFilter { created_from: Some(at(1)), created_to: Some(at(2)), ..JobFilter::default() };
+    let page = store.list(&filter, Page { after: None, limit: 9 }).await.expect("a page");
+    assert_eq!(page.jobs, jobs[1..3]);
+}
+
+/// More jobs of one microsecond than any store has room for in its order (only a clock that stands makes them).
+async fn lists_exactly_at_limits(store: &impl JobStore) {
+    let mut last = None;
+    for _ in 0..1_030 {
+        let (job, _) = sample("flood");
+        add(store, &job).await;
+        last = Some(job.id);
+    }
+    let (mut later, _) = sample("flood");
+    later.created = at(0) + SignedDuration::from_micros(1);
+    add(store, &later).await;
+    let list = async |filter: JobFilter, limit| {
+        let page = store.list(&filter, Page { after: None, limit }).await.expect("a page");
+        (page.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), page.next.is_some())
+    };
+    let exactly = |from: Timestamp, to: Timestamp| JobFilter {
+        created_from: Some(from),
+        created_to: Some(to),
+        ..JobFilter::default()
+    };
+    assert_eq!(list(exactly(later.created, later.created), 9).await, (vec![later.id], false));
+    let (found, more) = list(exactly(at(0), at(0)), 1_030).await;
+    assert_eq!((found.len(), more), (1_030, false), "all of them, and no further page");
+    assert_eq!(found.first().copied(), last);
+    assert_eq!(list(exactly(at(0), at(0)), 1_029).await.1, true);
+    assert_eq!(list(JobFilter::default(), 0).await, (vec![], false));
+}
+
+/// What a key names is there: once the job is removed, the same request makes a new one.
+async fn frees_the_key_of_a_removed_job(store: &impl JobStore) {
+    let (job, plan) = sample("flood");
+    let key = IdempotencyKey {
+        caller: None,
+        process: job.process.clone(),
+        key: "k".into(),
+        body_digest: "d".into(),
+        created: at(0),
+    };
+    store.insert(&job, &plan, Some(&key)).await.expect("stored");
+    change(store, job.clone().dismissed(at(1)).expect("active")).await;
+    assert!(store.remove(job.id, at(2)).await.expect("removed"));
+    let (second, _) = sample("flood");
+    assert_eq!(store.insert(&second, &plan, Some(&key)).await.expect("stored"), Inserted::New);
 }

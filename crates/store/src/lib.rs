@@ -3,6 +3,7 @@
 pub mod conformance;
 mod lock;
 mod memory;
+mod place;
 mod record;
 mod sqlite;
 

@@ -11,11 +11,11 @@ use rutter_core::{
     id::{CallerId, InstanceId, JobId, ProcessId},
     job::Job,
     plan::{Needs, Plan},
-    store::{
-        Call, CallId, Cursor, IdempotencyKey, Inserted, JobFilter, JobPage, JobStore, Page, StoreError,
-    },
+    store::{Call, CallId, Cursor, IdempotencyKey, Inserted, JobFilter, JobPage, JobStore, Page, StoreError},
 };
 use rutter_types::StatusCode;
+
+use crate::place;
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -26,7 +26,6 @@ type KeyName = (Option<CallerId>, ProcessId, String);
 #[derive(Debug, Default)]
 struct State {
     instance: Option<InstanceId>,
-    last: i64,
     jobs: BTreeMap<i64, (Job, Option<Plan>)>,
     places: HashMap<JobId, i64>,
     keys: HashMap<KeyName, (JobId, String, Timestamp)>,
@@ -40,9 +39,14 @@ impl State {
     }
 
     fn add(&mut self, job: &Job, plan: Option<&Plan>) {
-        self.last += 1;
-        self.jobs.insert(self.last, (job.clone(), plan.cloned()));
-        self.places.insert(job.id, self.last);
+        let first = place::first(job.created.as_microsecond());
+        let last = self.jobs.range(first..first + place::SLOTS).next_back();
+        let mut place = last.map_or(first, |(place, _)| place + 1);
+        while self.jobs.contains_key(&place) {
+            place += 1;
+        }
+        self.jobs.insert(place, (job.clone(), plan.cloned()));
+        self.places.insert(job.id, place);
     }
 }
 
@@ -69,8 +73,8 @@ fn passes_duration(filter: &JobFilter, job: &Job) -> bool {
     let end = if job.status() == StatusCode::Running { Some(filter.now) } else { job.finished() };
     let (Some(started), Some(end)) = (job.started(), end) else { return false };
     let micros = end.as_microsecond() - started.as_microsecond();
-    filter.min_duration.is_none_or(|least| micros >= crate::sqlite::micros(least))
-        && filter.max_duration.is_none_or(|most| micros <= crate::sqlite::micros(most))
+    filter.min_duration.is_none_or(|least| micros >= place::micros(least))
+        && filter.max_duration.is_none_or(|most| micros <= place::micros(most))
 }
 
 #[async_trait]
@@ -84,7 +88,12 @@ impl JobStore for MemoryStore {
         Ok(())
     }
 
-    async fn insert(&self, job: &Job, plan: &Plan, key: Option<&IdempotencyKey>) -> Result<Inserted, StoreError> {
+    async fn insert(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Inserted, StoreError> {
         let mut state = self.lock();
         if let Some(key) = key {
             let name = (key.caller.clone(), key.process.clone(), key.key.clone());
@@ -133,7 +142,9 @@ impl JobStore for MemoryStore {
         let state = self.lock();
         let active = state.jobs.values().filter(|(job, _)| !job.status().is_terminal());
         Ok(active
-            .map(|(job, plan)| (job.id, plan.as_ref().map_or(Needs::default(), |plan| plan.needs), job.launches > 0))
+            .map(|(job, plan)| {
+                (job.id, plan.as_ref().map_or(Needs::default(), |plan| plan.needs), job.launches > 0)
+            })
             .collect())
     }
 
@@ -147,7 +158,7 @@ impl JobStore for MemoryStore {
         let mut state = self.lock();
         let place = state.places.get(&id).copied();
         if let Some((job, _)) = place.and_then(|place| state.jobs.get_mut(&place)) {
-            job.archived = true;
+            job.archived |= job.status().is_terminal();
         }
         Ok(())
     }
@@ -173,6 +184,7 @@ impl JobStore for MemoryStore {
             state.jobs.remove(&place);
         }
         state.calls.retain(|call, _| call.job != id);
+        state.keys.retain(|_, (job, ..)| *job != id);
         state.gone.insert(id, now);
         Ok(true)
     }

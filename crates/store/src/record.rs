@@ -44,13 +44,17 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     }
     #[derive(Deserialize)]
     struct Record<T> {
+        v: u32,
         record: T,
     }
     let unreadable = |source| StoreError::Record { id: shown(bytes), source };
     match serde_json::from_slice::<Record<T>>(bytes) {
+        Ok(found) if found.v > VERSION => Err(StoreError::TooNew { found: found.v, known: VERSION }),
         Ok(found) => Ok(found.record),
         Err(source) => match serde_json::from_slice::<Version>(bytes) {
-            Ok(version) if version.v > VERSION => Err(StoreError::TooNew { found: version.v, known: VERSION }),
+            Ok(version) if version.v > VERSION => {
+                Err(StoreError::TooNew { found: version.v, known: VERSION })
+            }
             _ => Err(unreadable(source)),
         },
     }
@@ -66,6 +70,14 @@ mod tests {
     use super::*;
     use crate::conformance::sample;
 
+    const JOBS: [&[u8]; 4] = [
+        include_bytes!("../test-data/v1/job.json"),
+        include_bytes!("../test-data/v1/running.json"),
+        include_bytes!("../test-data/v1/successful.json"),
+        include_bytes!("../test-data/v1/dismissed.json"),
+    ];
+    const PLAN: &[u8] = include_bytes!("../test-data/v1/plan.json");
+
     #[test]
     fn records_of_version_1_are_read() {
         let job = read_job(include_bytes!("../test-data/v1/job.json")).unwrap();
@@ -79,6 +91,28 @@ mod tests {
         let (job, plan) = sample("flood");
         assert_eq!(read_job(&write_job(&job).unwrap()).unwrap(), job);
         assert_eq!(read_plan(&write_plan(&plan).unwrap()).unwrap(), plan);
+    }
+
+    /// What is written today reads like the files of its version: whoever changes a stored type sees it here.
+    #[test]
+    fn the_format_of_version_1_stands() {
+        let same = |stored: &[u8], written: Vec<u8>| {
+            let values: [serde_json::Value; 2] =
+                [serde_json::from_slice(stored).unwrap(), serde_json::from_slice(&written).unwrap()];
+            assert_eq!(values[0], values[1]);
+        };
+        for stored in JOBS {
+            same(stored, write_job(&read_job(stored).unwrap()).unwrap());
+        }
+        same(PLAN, write_plan(&read_plan(PLAN).unwrap()).unwrap());
+    }
+
+    #[test]
+    fn a_newer_record_is_refused_even_when_it_looks_like_ours() {
+        let (job, _) = sample("flood");
+        let text = String::from_utf8(write_job(&job).unwrap()).unwrap().replacen("\"v\":1", "\"v\":2", 1);
+        let error = read_job(text.as_bytes()).unwrap_err();
+        assert!(matches!(error, StoreError::TooNew { found: 2, known: 1 }), "{error}");
     }
 
     #[test]

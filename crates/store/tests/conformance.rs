@@ -89,29 +89,100 @@ async fn a_full_disk_is_said_and_survived() {
     store.insert(&kept, &plan, None).await.unwrap();
     drop(store);
     // The page limit makes SQLite say SQLITE_FULL exactly as a full disk does.
-    let connection = rusqlite::Connection::open(folder.path().join("rutter.db")).unwrap();
-    let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    drop(connection);
-    let store = SqliteStore::open_with_page_limit(folder.path(), pages + 8).unwrap();
-    let mut full = false;
-    for _ in 0..200 {
+    let pages: u32 = database(&folder).query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    let store = SqliteStore::open_with_page_limit(folder.path(), pages + 40).unwrap();
+    let large = || {
         let (mut job, plan) = sample("flood");
         job.request = serde_json::json!({"inputs": {"text": "x".repeat(10_000)}});
+        (job, plan)
+    };
+    let mut stored = Vec::new();
+    let error = loop {
+        let (job, plan) = large();
         match store.insert(&job, &plan, None).await {
-            Ok(_) => assert!(store.get(job.id).await.unwrap().is_some()),
-            Err(StoreError::Full) => {
-                full = true;
-                assert!(store.get(job.id).await.unwrap().is_none());
+            Ok(_) => stored.push(job),
+            Err(error) => {
+                assert_eq!(store.get(job.id).await.unwrap(), None);
+                break error;
             }
-            Err(error) => panic!("{error}"),
         }
+    };
+    assert!(matches!(error, StoreError::Full), "{error}");
+    for job in &stored {
+        assert_eq!(store.get(job.id).await.unwrap().as_ref(), Some(job));
     }
-    assert!(full, "the limit was reached");
+    // While it is full, jobs still end and are removed; that makes room, and the same store takes jobs again.
+    let ended = stored[0].clone().dismissed(stored[0].created).unwrap();
+    assert!(store.replace(&ended, &[]).await.unwrap());
+    assert!(store.remove(ended.id, ended.updated).await.unwrap());
+    let (job, plan) = large();
+    assert_eq!(store.insert(&job, &plan, None).await.unwrap(), Inserted::New);
+    assert_eq!(store.get(kept.id).await.unwrap(), Some(kept));
+    drop(store);
+    let verdict: String =
+        database(&folder).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+}
+
+/// Of a batch that shares a transaction, only what does not fit is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_too_large_for_the_disk_takes_no_other_down() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(folder.path()).unwrap());
+    let pages: u32 = database(&folder).query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    let store = std::sync::Arc::new(SqliteStore::open_with_page_limit(folder.path(), pages + 200).unwrap());
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let (mut job, plan) = sample("flood");
+            let large = number % 4 == 0;
+            if large {
+                job.request = serde_json::json!("x".repeat(2_000_000));
+            }
+            (large, job.id, store.insert(&job, &plan, None).await)
+        });
+    }
+    for (large, id, outcome) in tasks.join_all().await {
+        assert_eq!(matches!(outcome, Err(StoreError::Full)), large, "{outcome:?}");
+        assert_eq!(store.get(id).await.unwrap().is_some(), !large);
+    }
+}
+
+/// A key is known after a restart.
+#[tokio::test]
+async fn a_key_outlives_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (job, plan) = sample("flood");
+    let key = IdempotencyKey {
+        caller: job.owner.clone(),
+        process: job.process.clone(),
+        key: "k".into(),
+        body_digest: "d".into(),
+        created: job.created,
+    };
+    let store = SqliteStore::open(folder.path()).unwrap();
+    store.insert(&job, &plan, Some(&key)).await.unwrap();
     drop(store);
     let store = SqliteStore::open(folder.path()).unwrap();
-    assert_eq!(store.get(kept.id).await.unwrap(), Some(kept));
-    let (job, plan) = sample("flood");
-    store.insert(&job, &plan, None).await.unwrap();
+    let outcome = store.insert(&sample("flood").0, &plan, Some(&key)).await.unwrap();
+    assert_eq!(outcome, Inserted::Known { id: job.id, body_digest: "d".into() });
+}
+
+#[test]
+fn what_callers_sent_is_readable_for_the_server_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let _store = SqliteStore::open(&data).unwrap();
+    for name in ["rutter.db", "rutter.db-wal", "rutter.db-shm"] {
+        let mode = std::fs::metadata(data.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+}
+
+fn database(folder: &tempfile::TempDir) -> rusqlite::Connection {
+    rusqlite::Connection::open(folder.path().join("rutter.db")).unwrap()
 }
 
 const CHILD: &str = "RUTTER_STORE_TEST_FOLDER";

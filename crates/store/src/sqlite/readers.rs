@@ -2,72 +2,90 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use rusqlite::{Connection, OpenFlags};
 use rutter_core::store::StoreError;
 
-use super::failed;
+use super::fault::Fault;
 
-/// Connections kept for the next reader.
-const KEPT: usize = 8;
-
-/// A pool of reading connections.
-#[derive(Clone, Debug)]
-pub(super) struct Readers(Arc<Pool>);
-
+/// Reading connections: those for a row or a few never wait behind those for many.
 #[derive(Debug)]
-struct Pool {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+pub(super) struct Readers {
+    folder: Arc<PathBuf>,
+    points: Pool,
+    lists: Arc<Pool>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
-        Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::default() }))
+    pub(super) fn open(folder: &Path, database: &Path) -> Result<Self, Fault> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Ok(Self {
+            folder: Arc::new(folder.to_owned()),
+            points: Pool::open(database, cores.clamp(2, 8))?,
+            lists: Arc::new(Pool::open(database, cores.clamp(2, 4))?),
+        })
     }
 
     /// Read a row or a few: microseconds, so it is done where the caller is. Going to another thread would cost more.
     pub(super) fn point<T>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+        doing: &'static str,
+        read: impl FnOnce(&Connection) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        let idle = self.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open(&self.0.path)?,
-        };
-        let outcome = read(&connection);
-        let mut idle = self.lock();
-        if idle.len() < KEPT {
-            idle.push(connection);
-        }
-        outcome
+        read(&self.points.take()).map_err(|fault| fault.told(doing, &self.folder))
     }
 
     /// Read many rows, on a thread that may block.
     pub(super) async fn many<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        doing: &'static str,
+        read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let readers = self.clone();
-        tokio::task::spawn_blocking(move || readers.point(read))
-            .await
-            .map_err(|error| StoreError::Engine { doing: "reading", source: Box::new(error) })?
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        let (lists, folder) = (self.lists.clone(), self.folder.clone());
+        let outcome = tokio::task::spawn_blocking(move || {
+            read(&lists.take()).map_err(|fault| fault.told(doing, &folder))
+        });
+        outcome.await.map_err(|error| StoreError::Engine { doing, source: Box::new(error) })?
     }
 }
 
-fn open(path: &Path) -> Result<Connection, StoreError> {
+#[derive(Debug)]
+struct Pool {
+    connections: Vec<Mutex<Connection>>,
+    next: AtomicUsize,
+}
+
+impl Pool {
+    fn open(database: &Path, size: usize) -> Result<Self, Fault> {
+        let connections = (0..size).map(|_| Ok(Mutex::new(open(database)?))).collect::<Result<_, Fault>>()?;
+        Ok(Self { connections, next: AtomicUsize::new(0) })
+    }
+
+    /// One that is free, the first of them first: its cache is the warmest. When none is, waits for one in turn.
+    fn take(&self) -> MutexGuard<'_, Connection> {
+        for connection in &self.connections {
+            match connection.try_lock() {
+                Ok(free) => return free,
+                Err(TryLockError::Poisoned(free)) => return free.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
+        self.connections[turn].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open(database: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed("opening it", error))?;
+    let connection = Connection::open_with_flags(database, flags)?;
+    // No memory map: its pages would count as ours.
     connection
-        .execute_batch("PRAGMA mmap_size = 268435456; PRAGMA cache_size = -2000; PRAGMA query_only = 1;")
-        .map_err(|error| failed("opening it", error))?;
-    connection.set_prepared_statement_cache_capacity(64);
+        .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000; PRAGMA busy_timeout = 5000;")?;
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }

@@ -1,123 +1,217 @@
-//! The one writer: a thread that puts what waits into one transaction, so that concurrent callers share its fsync.
+//! The one writer: a thread that puts all that waits into one transaction, so that concurrent callers share its fsync.
 
-use std::{sync::mpsc, thread::JoinHandle};
+use std::{
+    path::{Path, PathBuf},
+    slice,
+    sync::mpsc,
+    thread::JoinHandle,
+};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 use rutter_core::store::StoreError;
 use tokio::sync::oneshot;
 
-use super::failed;
+use super::fault::Fault;
 
-/// Most operations of one transaction.
+/// Most operations of one transaction: bounds what a failure makes to be done again.
 const BATCH: usize = 256;
-
-/// Tells a caller what became of its operation once the transaction is over; `false` = the transaction was lost.
-type Reply = Box<dyn FnOnce(bool) + Send>;
-/// An operation: done inside the transaction, gives the reply to be told after it.
-type Operation = Box<dyn FnOnce(&Connection) -> Reply + Send>;
 
 /// Hands operations to the writer's thread.
 #[derive(Debug)]
 pub(super) struct Writer {
-    operations: Option<mpsc::Sender<Operation>>,
+    queue: Option<mpsc::Sender<Box<dyn Task>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Start the thread.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
-        let (operations, queue) = mpsc::channel();
+    pub(super) fn start(connection: Connection, folder: PathBuf) -> Result<Self, StoreError> {
+        let (sender, queue) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || work(&connection, &queue))
+            .spawn(move || work(&connection, &folder, &queue))
             .map_err(|source| crate::lock::engine("starting its writer", source))?;
-        Ok(Self { operations: Some(operations), thread: Some(thread) })
+        Ok(Self { queue: Some(sender), thread: Some(thread) })
     }
 
-    /// Do something to the database. `Ok` comes after the commit: it is durable.
+    /// Do something to the database. `Ok` comes after the commit: it is durable. What is `doing` may be done more than
+    /// once, each time on the database as it was before. It is done even when the caller goes away meanwhile.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        doing: &'static str,
+        work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (sender, receiver) = oneshot::channel();
-        let operation: Operation = Box::new(move |connection| {
-            let outcome = in_savepoint(connection, operation);
-            Box::new(move |committed| {
-                let outcome = if committed { outcome } else { outcome.and(Err(lost())) };
-                // A caller that went away does not want to know.
-                let _ = sender.send(outcome);
-            })
-        });
-        if let Some(operations) = &self.operations {
+        let (reply, answer) = oneshot::channel();
+        let operation = Operation { doing, work, outcome: None, reply };
+        if let Some(queue) = &self.queue {
             // Without a writer the receiver below tells.
-            let _ = operations.send(operation);
+            let _ = queue.send(Box::new(operation));
         }
-        receiver.await.unwrap_or_else(|_| Err(lost()))
+        answer.await.unwrap_or_else(|ended| Err(StoreError::Engine { doing, source: Box::new(ended) }))
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.operations = None;
+        self.queue = None;
         if let Some(thread) = self.thread.take() {
+            // It panicked: every caller was told by then.
             let _ = thread.join();
         }
     }
 }
 
-/// One operation of many in a transaction: its failure takes back only what it did.
-fn in_savepoint<T>(
-    connection: &Connection,
-    operation: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    connection.execute_batch("SAVEPOINT operation").map_err(|error| failed("beginning", error))?;
-    let outcome = operation(connection);
-    // After a full disk SQLite may have ended the whole transaction itself: then there is no savepoint any more.
-    if outcome.is_err() && !connection.is_autocommit() {
-        connection.execute_batch("ROLLBACK TO operation").map_err(|error| failed("taking back", error))?;
+/// Something to be done within a transaction.
+trait Task: Send {
+    /// Do it; `false` = take back what it did.
+    fn run(&mut self, connection: &Connection) -> bool;
+
+    /// Its transaction was lost.
+    fn lost(&mut self, why: rusqlite::Error);
+
+    /// Tell the caller.
+    fn answer(self: Box<Self>, folder: &Path);
+}
+
+struct Operation<T, W> {
+    doing: &'static str,
+    work: W,
+    outcome: Option<Result<T, Fault>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, W: FnMut(&Connection) -> Result<T, Fault> + Send> Task for Operation<T, W> {
+    fn run(&mut self, connection: &Connection) -> bool {
+        self.outcome.insert((self.work)(connection)).is_ok()
     }
-    if !connection.is_autocommit() {
-        connection.execute_batch("RELEASE operation").map_err(|error| failed("finishing", error))?;
+
+    fn lost(&mut self, why: rusqlite::Error) {
+        // An operation that failed by itself has the better reason.
+        if !matches!(self.outcome, Some(Err(_))) {
+            self.outcome = Some(Err(why.into()));
+        }
+    }
+
+    fn answer(self: Box<Self>, folder: &Path) {
+        let outcome = self.outcome.unwrap_or_else(|| Err(transaction_lost().into()));
+        // A caller that went away does not want to know.
+        let _ = self.reply.send(outcome.map_err(|fault| fault.told(self.doing, folder)));
+    }
+}
+
+fn work(connection: &Connection, folder: &Path, queue: &mpsc::Receiver<Box<dyn Task>>) {
+    while let Ok(first) = queue.recv() {
+        let mut tasks = vec![first];
+        tasks.extend(queue.try_iter().take(BATCH - 1));
+        commit_all(connection, &mut tasks);
+        for task in tasks {
+            task.answer(folder);
+        }
+    }
+}
+
+/// All together; when the transaction is lost, each by itself, so that one that is too large fails alone.
+fn commit_all(connection: &Connection, tasks: &mut [Box<dyn Task>]) {
+    let Err(error) = commit(connection, tasks) else { return };
+    if let [only] = tasks {
+        return only.lost(error);
+    }
+    for task in tasks {
+        if let Err(error) = commit(connection, slice::from_mut(task)) {
+            task.lost(error);
+        }
+    }
+}
+
+fn commit(connection: &Connection, tasks: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {
+    let outcome = try_commit(connection, tasks);
+    if outcome.is_err() && !connection.is_autocommit() {
+        step(connection, "ROLLBACK")?;
     }
     outcome
 }
 
-fn work(connection: &Connection, queue: &mpsc::Receiver<Operation>) {
-    while let Ok(first) = queue.recv() {
-        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            tracing::error!(%error, "the store could not begin a transaction");
+/// An operation that fails takes back only what it did.
+fn try_commit(connection: &Connection, tasks: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {
+    step(connection, "BEGIN IMMEDIATE")?;
+    for task in tasks {
+        step(connection, "SAVEPOINT task")?;
+        let keep = task.run(connection);
+        // On a full disk SQLite may end the whole transaction.
+        if connection.is_autocommit() {
+            return Err(transaction_lost());
         }
-        let mut replies = vec![first(connection)];
-        while replies.len() < BATCH && !connection.is_autocommit() {
-            match queue.try_recv() {
-                Ok(operation) => replies.push(operation(connection)),
-                Err(_) => break,
-            }
+        if !keep {
+            step(connection, "ROLLBACK TO task")?;
         }
-        let committed = commit(connection);
-        for reply in replies {
-            reply(committed);
-        }
+        step(connection, "RELEASE task")?;
     }
+    step(connection, "COMMIT")
 }
 
-fn commit(connection: &Connection) -> bool {
-    if connection.is_autocommit() {
-        return false;
-    }
-    match connection.execute_batch("COMMIT") {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!(%error, "the store could not commit; nothing of the transaction is kept");
-            if !connection.is_autocommit() {
-                let _ = connection.execute_batch("ROLLBACK");
-            }
-            false
-        }
-    }
+fn step(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-/// What a caller is told whose transaction was lost: nearly always the disk is full.
-fn lost() -> StoreError {
-    StoreError::Full
+fn transaction_lost() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ABORT_ROLLBACK), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Asked = (Box<dyn Task>, oneshot::Receiver<Result<(), StoreError>>);
+
+    fn operation(work: impl FnMut(&Connection) -> Result<(), Fault> + Send + 'static) -> Asked {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(Operation { doing: "testing", work, outcome: None, reply }), answer)
+    }
+
+    fn add(number: i64) -> impl FnMut(&Connection) -> Result<(), Fault> + Send {
+        move |connection| {
+            connection.execute("INSERT INTO numbers VALUES (?1)", [number])?;
+            Ok(())
+        }
+    }
+
+    fn run(batch: Vec<Asked>) -> (Vec<bool>, Vec<i64>) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE numbers (number INTEGER UNIQUE)").unwrap();
+        let (mut tasks, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        commit_all(&connection, &mut tasks);
+        for task in tasks {
+            task.answer(Path::new("/"));
+        }
+        let mut statement = connection.prepare("SELECT number FROM numbers ORDER BY number").unwrap();
+        let numbers = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        (answers.into_iter().map(|mut answer| answer.try_recv().unwrap().is_ok()).collect(), numbers)
+    }
+
+    #[test]
+    fn one_that_fails_takes_back_only_its_own() {
+        let (ok, numbers) = run(vec![
+            operation(add(1)),
+            operation(|connection| {
+                add(2)(connection)?;
+                add(1)(connection)
+            }),
+            operation(add(3)),
+        ]);
+        assert_eq!((ok, numbers), (vec![true, false, true], vec![1, 3]));
+    }
+
+    /// As SQLite does it on a full disk: the whole transaction is gone, with what others did before in it.
+    #[test]
+    fn one_that_loses_the_transaction_fails_alone() {
+        let (ok, numbers) = run(vec![
+            operation(add(1)),
+            operation(|connection| {
+                connection.execute_batch("INSERT INTO numbers VALUES (2); ROLLBACK")?;
+                Err(transaction_lost().into())
+            }),
+            operation(add(3)),
+        ]);
+        assert_eq!((ok, numbers), (vec![true, false, true], vec![1, 3]));
+    }
 }
