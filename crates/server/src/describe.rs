@@ -2,6 +2,7 @@
 
 use rutter_core::process::{Input, Output, Process, dialect::to_v1};
 use rutter_types::{InputDescription, Link, OutputDescription, ProcessDescription, ProcessSummary, rel};
+use serde_json::Value;
 
 use crate::{base::Base, negotiate::Format, routes::self_and_alternate};
 
@@ -49,7 +50,16 @@ fn execute(base: &Base, process: &Process) -> Link {
 }
 
 fn input(input: &Input) -> InputDescription {
-    InputDescription { schema: to_v1(&input.description.schema), ..input.description.clone() }
+    let mut schema = to_v1(&input.description.schema);
+    // The default of a file is a path in the package: no caller can give it, and it tells nothing.
+    let is_path = |default: &Value| default.get("href").is_some();
+    if input.is_file
+        && schema.get("default").is_some_and(is_path)
+        && let Some(members) = schema.as_object_mut()
+    {
+        members.shift_remove("default");
+    }
+    InputDescription { schema, ..input.description.clone() }
 }
 
 fn output(output: &Output) -> OutputDescription {

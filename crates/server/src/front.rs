@@ -186,8 +186,10 @@ impl App {
     fn tell(&self, asked: &Asked, mut response: Response) -> Response {
         let told = match response.extensions_mut().remove::<Told>() {
             Some(told) => told,
-            None if response.status() == StatusCode::METHOD_NOT_ALLOWED => Told(ApiError::MethodNotAllowed.problem().into()),
-            None => return response,
+            None => match of_router(&response) {
+                Some(error) => Told(error.problem().into()),
+                None => return response,
+            },
         };
         let accept: HeaderMap = asked.accept.iter().map(|value| (header::ACCEPT, value.clone())).collect();
         let format = ErrorFormat::of(&accept, &asked.uri);
@@ -214,6 +216,16 @@ impl App {
         }
         *response.body_mut() = if asked.method == Method::HEAD { Body::empty() } else { Body::from(body) };
         response
+    }
+}
+
+/// What the router itself refused, before any handler of ours.
+fn of_router(response: &Response) -> Option<ApiError> {
+    let is_text = response.headers().get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/plain"));
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => Some(ApiError::MethodNotAllowed),
+        StatusCode::BAD_REQUEST if is_text => Some(ApiError::bad("the path is not well encoded: write it in UTF-8, percent-encoded")),
+        _ => None,
     }
 }
 

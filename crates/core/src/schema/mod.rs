@@ -87,7 +87,7 @@ impl Schema {
     }
 
     /// Media types that its alternatives have, in order, each once.
-    pub(crate) fn media_types(&self) -> Vec<String> {
+    pub fn media_types(&self) -> Vec<String> {
         let mut types: Vec<String> = Vec::new();
         for branch in &self.branches {
             let offered = branch.offered();

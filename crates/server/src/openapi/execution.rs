@@ -1,7 +1,7 @@
 //! The execution of one process: its path, the schema of its requests and that of its results.
 
 use rutter_core::process::{Input, Output, Process};
-use rutter_types::JobControl;
+use rutter_types::{JobControl, TransmissionMode};
 use serde_json::{Map, Value, json};
 
 use super::{object, schema::openapi};
@@ -160,7 +160,7 @@ pub(super) fn request(process: &Process) -> Value {
             "outputs": {
                 "type": "object",
                 "description": "Outputs wanted; without this member, all of them.",
-                "properties": object(process.outputs.iter().map(|(id, output)| (id.to_string(), selection(output)))),
+                "properties": object(process.outputs.iter().map(|(id, output)| (id.to_string(), selection(process, output)))),
                 "additionalProperties": false,
             },
             "response": { "type": "string", "enum": ["raw", "document"], "description": "Shape of the answer (1.0)." },
@@ -200,12 +200,16 @@ fn value(input: &Input) -> Value {
     let mut ways = Vec::new();
     if input.by_value {
         let bare = openapi(&input.description.schema);
-        let qualified = json!({
+        let mut qualified = json!({
             "type": "object",
             "required": ["value"],
-            "properties": { "value": bare, "mediaType": media_type(input), "encoding": { "type": "string", "enum": ["base64"] } },
+            "properties": { "value": bare, "mediaType": media_type(input) },
             "additionalProperties": false,
         });
+        if input.is_file {
+            let encoding = if is_base64(&qualified["properties"]["value"]) { "base64" } else { "utf-8" };
+            qualified["properties"]["encoding"] = json!({ "type": "string", "enum": [encoding] });
+        }
         ways.extend([bare, qualified]);
     }
     if input.by_reference {
@@ -214,19 +218,21 @@ fn value(input: &Input) -> Value {
     json!({ "anyOf": ways })
 }
 
-/// The media types that the branches of an input's schema name.
+/// Whether the first alternative is base64.
+fn is_base64(schema: &Value) -> bool {
+    let first = ["oneOf", "anyOf"].iter().find_map(|name| schema.get(name)?.get(0)).unwrap_or(schema);
+    first.get("format").is_some_and(|format| format == "byte")
+}
+
+/// The media types that the branches of an input's schema have.
 fn media_type(input: &Input) -> Value {
-    let schema = &input.description.schema;
-    let branches = ["oneOf", "anyOf"].iter().find_map(|name| schema.get(name)?.as_array());
-    let of = |schema: &Value| schema.get("contentMediaType").and_then(Value::as_str).map(str::to_owned);
-    let named: Vec<String> = match branches {
-        Some(branches) => branches.iter().filter_map(of).collect(),
-        None => of(schema).into_iter().collect(),
-    };
+    let named = input.schema.media_types();
     if named.is_empty() { json!({ "type": "string" }) } else { json!({ "type": "string", "enum": named }) }
 }
 
-fn selection(output: &Output) -> Value {
+fn selection(process: &Process, output: &Output) -> Value {
+    let offered = &process.description.summary.output_transmission;
+    let modes = if offered.is_empty() { &[TransmissionMode::Value][..] } else { offered };
     json!({
         "type": "object",
         "properties": {
@@ -234,10 +240,10 @@ fn selection(output: &Output) -> Value {
                 "type": "object",
                 "properties": {
                     "mediaType": { "type": "string", "enum": output.media_types },
-                    "encoding": { "type": "string", "enum": ["base64"] },
+                    "encoding": { "type": "string", "enum": ["base64", "binary", "utf-8"] },
                 },
             },
-            "transmissionMode": { "$ref": "#/components/schemas/transmissionMode" },
+            "transmissionMode": { "type": "string", "enum": modes, "description": "How it travels (1.0)." },
         },
     })
 }

@@ -171,7 +171,7 @@ fn settings() -> Settings {
                 max_bytes: 1_000_000,
                 idle_seconds: 5,
                 max_redirects: 5,
-                private_networks: false,
+                private_networks: true,
                 allow: Vec::new(),
             },
         },
