@@ -310,8 +310,12 @@ async fn try_start(parts: &Parts, name: LaunchName) -> Result<bool, PassError> {
         })?;
         parts.write_order(&launched, &plan).await?;
         if !parts.store.replace(&launched, &[]).await? {
-            // Somebody was faster: dismissed.
-            return Ok(false);
+            // Somebody was faster. Dismissed: its room is free again. Launched by another start of the same launch (a
+            // job is waited for twice when it comes while a server takes up its work): that one must not be released.
+            let now = parts.store.get(name.job).await?;
+            if now.is_none_or(|job| job.status().is_terminal() || job.launches < name.launch) {
+                return Ok(false);
+            }
         }
         parts.changes.tell(name.job);
     }
