@@ -20,8 +20,8 @@ use rutter_fetch::{Client, Policy};
 use rutter_types::StatusCode;
 use tokio::{sync::watch, task::JoinSet};
 
-use self::sign::Key;
 pub use self::sign::KEY_PLACE;
+use self::sign::Key;
 use crate::{base::Base, config::ServerConfig, state::AppState};
 
 /// Calls at the same time.
@@ -53,7 +53,7 @@ pub async fn run(state: AppState, mut stop: watch::Receiver<bool>) {
     let stopped = stop.clone();
     tokio::select! {
         mut dispatcher = opened => dispatcher.work(stopped).await,
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = rutter_core::told_to_stop(&mut stop) => {}
     }
 }
 
@@ -95,10 +95,13 @@ impl Dispatcher {
         let engine = self.sender.state.engine.clone();
         loop {
             if let Err(error) = self.round().await {
-                tracing::error!(error = &error as &dyn std::error::Error, "the outbox of callbacks can't be read");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the outbox of callbacks can't be read"
+                );
             }
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = rutter_core::told_to_stop(&mut stop) => return,
                 () = engine.calls().notified() => {}
                 Some(ended) = self.running.join_next() => match ended {
                     Ok(id) => drop(self.under_way.remove(&id)),

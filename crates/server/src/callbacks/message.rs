@@ -21,9 +21,16 @@ use crate::{
 };
 
 /// The body for a job as it is now; `None` = there is nothing to tell any more.
-pub(super) async fn body(state: &AppState, base: &Base, job: &Job, kind: CallKind) -> Result<Option<Bytes>, ApiError> {
+pub(super) async fn body(
+    state: &AppState,
+    base: &Base,
+    job: &Job,
+    kind: CallKind,
+) -> Result<Option<Bytes>, ApiError> {
     match kind {
-        CallKind::Success if matches!(job.state, JobState::Successful { .. }) => Ok(Some(results(state, base, job).await?)),
+        CallKind::Success if matches!(job.state, JobState::Successful { .. }) => {
+            Ok(Some(results(state, base, job).await?))
+        }
         CallKind::Success => Ok(None),
         CallKind::Progress | CallKind::Failed => Ok(Some(status_json(state, base, job)?.into())),
     }

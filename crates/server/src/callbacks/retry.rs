@@ -42,7 +42,9 @@ mod tests {
     #[test]
     fn waits_double_up_to_an_hour_and_differ() {
         let now = Timestamp::UNIX_EPOCH;
-        for (tries, least, most) in [(0, 750, 1250), (3, 6000, 10_000), (12, 2_700_000, 4_500_000), (u32::MAX, 2_700_000, 4_500_000)] {
+        for (tries, least, most) in
+            [(0, 750, 1250), (3, 6000, 10_000), (12, 2_700_000, 4_500_000), (u32::MAX, 2_700_000, 4_500_000)]
+        {
             let waits: std::collections::HashSet<i128> =
                 (0..20).map(|_| again(&call(tries), now).unwrap().duration_since(now).as_millis()).collect();
             assert!(waits.iter().all(|wait| (least..=most).contains(wait)), "{tries}: {waits:?}");

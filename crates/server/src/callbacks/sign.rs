@@ -51,7 +51,8 @@ impl Key {
     /// The three headers of a message.
     pub(super) fn headers(&self, id: &str, seconds: i64, body: &[u8]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let mut add = |name, text: &str| headers.extend(HeaderValue::from_str(text).map(|value| (name, value)));
+        let mut add =
+            |name, text: &str| headers.extend(HeaderValue::from_str(text).map(|value| (name, value)));
         add(http::HeaderName::from_static("webhook-id"), id);
         add(http::HeaderName::from_static("webhook-timestamp"), &seconds.to_string());
         add(http::HeaderName::from_static("webhook-signature"), &self.signature(id, seconds, body));
@@ -74,7 +75,8 @@ mod tests {
     fn the_example_of_the_specification_comes_out() {
         // The vector that Standard Webhooks' reference libraries test with.
         let key = Key::parse(b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signature = key.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b"{\"test\": 2432232314}");
+        let signature =
+            key.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b"{\"test\": 2432232314}");
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 

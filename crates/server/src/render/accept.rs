@@ -26,7 +26,8 @@ impl Accept {
     /// Of a request. Without the header, or with an empty one, anything goes; one that names no media type accepts nothing.
     pub fn of(headers: &HeaderMap) -> Self {
         let texts = || headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("?"));
-        let ranges = texts().flat_map(|text| split_outside_quotes(text, ',')).filter_map(media_range).collect();
+        let ranges =
+            texts().flat_map(|text| split_outside_quotes(text, ',')).filter_map(media_range).collect();
         Self { ranges, silent: texts().all(|text| text.trim().is_empty()) }
     }
 
@@ -52,7 +53,8 @@ impl Accept {
     /// Whether the client wrote this very media type.
     pub fn names(&self, media_type: &str) -> bool {
         self.ranges.iter().any(|range| {
-            range.quality > 0 && media_type.split_once('/') == Some((range.kind.as_str(), range.subtype.as_str()))
+            range.quality > 0
+                && media_type.split_once('/') == Some((range.kind.as_str(), range.subtype.as_str()))
         })
     }
 

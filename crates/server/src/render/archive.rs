@@ -32,8 +32,11 @@ pub(crate) fn archive(objects: Objects, outputs: Vec<Output>, time: Timestamp) -
 
 /// One path component that no unpacker can be led astray with.
 fn safe_name(name: &str) -> String {
-    let safe: String =
-        name.chars().take(200).map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c }).collect();
+    let safe: String = name
+        .chars()
+        .take(200)
+        .map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c })
+        .collect();
     match safe.trim_matches(['.', ' ']) {
         "" => "result".into(),
         trimmed => trimmed.into(),

@@ -32,10 +32,11 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         for size in [1, 2, 3, 4, 100, 256] {
             let pieces: Vec<_> = all.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-            let text: Vec<Bytes> = flow(|sink| async move { send_base64(&sink, stream::iter(pieces).boxed()).await })
-                .try_collect()
-                .await
-                .unwrap();
+            let text: Vec<Bytes> =
+                flow(|sink| async move { send_base64(&sink, stream::iter(pieces).boxed()).await })
+                    .try_collect()
+                    .await
+                    .unwrap();
             assert_eq!(text.concat(), STANDARD.encode(&all).into_bytes(), "{size}");
         }
     }

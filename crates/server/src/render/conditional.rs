@@ -38,7 +38,9 @@ pub fn part(headers: &HeaderMap, size: u64, etag: Option<&str>) -> Part {
         return Part::Whole;
     }
     let Some(wanted) = range.trim().strip_prefix("bytes=") else { return Part::Whole };
-    let Some((first, last)) = wanted.split_once('-').filter(|_| !wanted.contains(',')) else { return Part::Whole };
+    let Some((first, last)) = wanted.split_once('-').filter(|_| !wanted.contains(',')) else {
+        return Part::Whole;
+    };
     match (first.trim(), last.trim()) {
         ("", "") => Part::Whole,
         ("", suffix) => match suffix.parse::<u64>() {
@@ -71,7 +73,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]

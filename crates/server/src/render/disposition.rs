@@ -82,8 +82,14 @@ mod tests {
             disposition("a\r\nSet-Cookie: x=1\".tif"),
             "inline; filename=\"a__Set-Cookie_ x=1_.tif\"; filename*=UTF-8''aSet-Cookie%3A%20x%3D1%22.tif"
         );
-        assert_eq!(disposition("../../etc/passwd"), "inline; filename=\"_.._etc_passwd\"; filename*=UTF-8''....etcpasswd");
-        assert_eq!(disposition("тест.tif"), "inline; filename=\"____.tif\"; filename*=UTF-8''%D1%82%D0%B5%D1%81%D1%82.tif");
+        assert_eq!(
+            disposition("../../etc/passwd"),
+            "inline; filename=\"_.._etc_passwd\"; filename*=UTF-8''....etcpasswd"
+        );
+        assert_eq!(
+            disposition("тест.tif"),
+            "inline; filename=\"____.tif\"; filename*=UTF-8''%D1%82%D0%B5%D1%81%D1%82.tif"
+        );
         assert_eq!(disposition(""), "inline; filename=\"result\"");
         assert_eq!(disposition("\n"), "inline; filename=\"_\"");
         assert_eq!(disposition(".."), "inline; filename=\"result\"");
@@ -91,9 +97,12 @@ mod tests {
 
     #[test]
     fn active_content_is_confined() {
-        for (media_type, active) in
-            [("text/html; charset=utf-8", true), ("image/svg+xml", true), ("application/xml", true), ("image/tiff", false)]
-        {
+        for (media_type, active) in [
+            ("text/html; charset=utf-8", true),
+            ("image/svg+xml", true),
+            ("application/xml", true),
+            ("image/tiff", false),
+        ] {
             let mut headers = HeaderMap::new();
             confine(&mut headers, media_type);
             assert_eq!(headers.contains_key(header::CONTENT_SECURITY_POLICY), active, "{media_type}");

@@ -49,7 +49,9 @@ pub fn values(objects: Objects, output: Output, inline: Inline) -> ByteStream {
 
 /// One value as JSON: text becomes a string.
 pub fn single(objects: Objects, value: StoredValue) -> ByteStream {
-    flow(|sink| async move { Writer { sink: &sink, objects: &objects, inline: Inline::All }.content(&value, false).await })
+    flow(|sink| async move {
+        Writer { sink: &sink, objects: &objects, inline: Inline::All }.content(&value, false).await
+    })
 }
 
 struct Writer<'a> {
@@ -103,7 +105,9 @@ impl Writer<'_> {
 
     async fn large(&mut self, value: &StoredValue, kind: Kind) -> Result<(), Stop> {
         if kind != Kind::Json || !is_json(self.objects.open_value(value, None).await?).await? {
-            self.sink.send(format!("{{{}\"encoding\":\"base64\",\"value\":\"", media_type_member(value))).await?;
+            self.sink
+                .send(format!("{{{}\"encoding\":\"base64\",\"value\":\"", media_type_member(value)))
+                .await?;
             send_base64(self.sink, self.objects.open_value(value, None).await?).await?;
             return self.sink.send("\"}").await;
         }
@@ -111,7 +115,8 @@ impl Writer<'_> {
         let start: Vec<Bytes> = start.try_collect().await?;
         let wrapped = start.concat().trim_ascii_start().first() == Some(&b'{');
         if wrapped {
-            let media_type = if is_plain_json(&value.media_type) { String::new() } else { media_type_member(value) };
+            let media_type =
+                if is_plain_json(&value.media_type) { String::new() } else { media_type_member(value) };
             self.sink.send(format!("{{{media_type}\"value\":")).await?;
         }
         self.sink.send_all(self.objects.open_value(value, None).await?).await?;
@@ -199,7 +204,8 @@ fn is_bbox(text: &str) -> bool {
 }
 
 fn link(output: &Output, value: &StoredValue, index: usize) -> Bytes {
-    let mut link = Link::new(output.value_href(index), rutter_types::rel::RESULTS, &value.media_type).titled(&*value.name);
+    let mut link = Link::new(output.value_href(index), rutter_types::rel::RESULTS, &value.media_type)
+        .titled(&*value.name);
     link.length = Some(value.size);
     serde_json::to_vec(&link).unwrap_or_default().into()
 }
@@ -326,7 +332,8 @@ pub(crate) mod tests {
     async fn what_does_not_fit_or_is_wanted_so_is_a_link() {
         let mut by_reference = output("r", vec![inline("text/plain", "r.txt", b"x")]);
         by_reference.by_reference = true;
-        let many = output("m", vec![inline("text/plain", "a", b"12345"), inline("text/plain", "b", b"123456")]);
+        let many =
+            output("m", vec![inline("text/plain", "a", b"12345"), inline("text/plain", "b", b"123456")]);
         let made = made(vec![by_reference, many], Inline::UpTo(10)).await;
         assert_eq!(made["r"]["href"], "http://x/results/r");
         assert_eq!(made["r"]["type"], "text/plain");

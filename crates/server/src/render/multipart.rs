@@ -41,7 +41,8 @@ impl Multipart {
         }
         let end = format!("{}--{boundary}--\r\n", if parts.is_empty() { "" } else { "\r\n" });
         let first = outputs.iter().flat_map(|output| &output.values).next();
-        let media_type = first.map_or("text/plain", |value| value.media_type.as_str()).replace(['"', '\\'], "");
+        let media_type =
+            first.map_or("text/plain", |value| value.media_type.as_str()).replace(['"', '\\'], "");
         let bytes = |part: &Part| part.head.len() as u64 + part.value.as_ref().map_or(0, |value| value.size);
         Self {
             content_type: format!("multipart/related; boundary={boundary}; type=\"{media_type}\""),
@@ -112,7 +113,9 @@ mod tests {
         let parts: Vec<&str> = body.split(&format!("--{boundary}")).collect();
         assert_eq!(parts.len(), 6, "{body}");
         assert_eq!(parts[5], "--\r\n");
-        assert!(parts[1].contains("Content-Type: text/plain") && parts[1].ends_with("\r\n\r\nteststring\r\n"));
+        assert!(
+            parts[1].contains("Content-Type: text/plain") && parts[1].ends_with("\r\n\r\nteststring\r\n")
+        );
         assert!(!parts[1].contains("\nX: y"), "a file name is no header");
         assert!(parts[2].contains("Content-ID: <r>\r\nContent-Location: http://x/results/r\r\n\r\n\r\n"));
         assert!(parts[4].contains("Content-ID: <m/1>"));

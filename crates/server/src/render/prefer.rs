@@ -113,7 +113,15 @@ mod tests {
     #[test]
     fn the_first_of_two_counts_and_nonsense_is_ignored() {
         assert_eq!(prefer(&["wait=3, wait=9"]).wait, Some(3));
-        for nonsense in ["wait", "wait=soon", "wait=-1", "wait=99999999999999999999", "return=", ",,;", "x=\"respond-async"] {
+        for nonsense in [
+            "wait",
+            "wait=soon",
+            "wait=-1",
+            "wait=99999999999999999999",
+            "return=",
+            ",,;",
+            "x=\"respond-async",
+        ] {
             assert_eq!(prefer(&[nonsense]), Prefer::default(), "{nonsense}");
         }
     }

@@ -117,7 +117,9 @@ fn first_version(kind: ResponseKind, outputs: &[Output], wish: &Wish<'_>) -> Res
         _ if wish.wants_document() => (Shape::Document(wish.inline()), JSON.media_type.to_owned()),
         ResponseKind::Document => (Shape::Document(Inline::All), JSON.media_type.to_owned()),
         ResponseKind::Raw if values == 0 => (Shape::Nothing, String::new()),
-        ResponseKind::Raw if outputs.iter().all(|output| output.by_reference) => (Shape::Links, String::new()),
+        ResponseKind::Raw if outputs.iter().all(|output| output.by_reference) => {
+            (Shape::Links, String::new())
+        }
         ResponseKind::Raw if outputs.len() == 1 => {
             let (shape, media_type) = alone(&outputs[0], wish);
             (if matches!(shape, Shape::Values(_)) { Shape::Values(Inline::All) } else { shape }, media_type)
@@ -192,7 +194,10 @@ mod tests {
     use indexmap::IndexMap;
     use rutter_types::OutputSelection;
 
-    use super::{super::document::tests::{inline, output}, *};
+    use super::{
+        super::document::tests::{inline, output},
+        *,
+    };
 
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
@@ -201,7 +206,12 @@ mod tests {
         ResponseShape { v1, outputs: outputs.collect::<IndexMap<_, _>>() }
     }
 
-    fn got(v1: Option<ResponseKind>, outputs: &[Output], accept: Option<&str>, f: Option<&str>) -> Option<Shape> {
+    fn got(
+        v1: Option<ResponseKind>,
+        outputs: &[Output],
+        accept: Option<&str>,
+        f: Option<&str>,
+    ) -> Option<Shape> {
         let headers = accept.map(|text| (header::ACCEPT, text.parse().unwrap())).into_iter().collect();
         let wish = Wish { headers: &headers, f, profile: None, prefer: &Prefer::default() };
         shape(&request(v1, outputs), outputs, &wish).ok()
@@ -271,7 +281,10 @@ mod tests {
         assert_eq!(got(raw, &[by_reference(text()), by_reference(tiff())], json, None), Some(Shape::Links));
         assert_eq!(got(raw, &[by_reference(text()), tiff()], json, None), Some(Shape::Multipart));
         assert_eq!(got(document, &[text()], json, None), Some(Shape::Document(Inline::All)));
-        assert_eq!(got(document, &[by_reference(text()), tiff()], None, None), Some(Shape::Document(Inline::All)));
+        assert_eq!(
+            got(document, &[by_reference(text()), tiff()], None, None),
+            Some(Shape::Document(Inline::All))
+        );
         assert_eq!(got(raw, &[text(), tiff()], Some(BROWSER), None), Some(Shape::Page));
         assert_eq!(got(document, &[text()], Some(BROWSER), None), Some(Shape::Page));
         assert_eq!(got(raw, &[text(), tiff()], Some("application/zip"), None), Some(Shape::Zip));

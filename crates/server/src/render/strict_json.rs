@@ -9,8 +9,9 @@ use serde_json::{Number, Value};
 /// Read a body. Refused are invalid UTF-8, syntax errors, members given twice, arrays and objects nested more than `depth`
 /// levels, and numbers that could not be kept exactly enough: integers over 64 bits and numbers beyond what a double holds.
 pub fn read(body: &[u8], depth: usize) -> Result<Value, Fault> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| Fault::new("", format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to())))?;
+    let text = std::str::from_utf8(body).map_err(|error| {
+        Fault::new("", format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to()))
+    })?;
     let path = RefCell::new(Vec::new());
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = Node { path: &path, depth: 0, most: depth }.deserialize(&mut reader).and_then(|value| {
@@ -19,7 +20,12 @@ pub fn read(body: &[u8], depth: usize) -> Result<Value, Fault> {
     });
     let value = read.map_err(|error| Fault::new(path.borrow().concat(), error.to_string()))?;
     match wide_integer(text) {
-        Some(number) => Err(Fault::new("", format!("the integer {number} does not fit into 64 bits: write it as a string, or with a decimal point if it may be rounded"))),
+        Some(number) => Err(Fault::new(
+            "",
+            format!(
+                "the integer {number} does not fit into 64 bits: write it as a string, or with a decimal point if it may be rounded"
+            ),
+        )),
         None => Ok(value),
     }
 }
@@ -130,7 +136,11 @@ fn wide_integer(text: &str) -> Option<&str> {
                 let length = bytes[at..].iter().take_while(|b| b"+-.eE0123456789".contains(b)).count();
                 let number = &text[at..at + length];
                 let integer = !number.contains(['.', 'e', 'E']);
-                if integer && number.len() > 18 && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
+                if integer
+                    && number.len() > 18
+                    && number.parse::<i64>().is_err()
+                    && number.parse::<u64>().is_err()
+                {
                     return Some(number);
                 }
                 at += length;

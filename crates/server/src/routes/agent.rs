@@ -16,7 +16,10 @@ use rutter_core::{
 };
 use rutter_types::{
     Problem,
-    agent::{LogAnswer, OrderAnswer, Progress, Report, Staged, StagedAnswer, Uploaded, VERSION, VERSION_HEADER, Verdict},
+    agent::{
+        LogAnswer, OrderAnswer, Progress, Report, Staged, StagedAnswer, Uploaded, VERSION, VERSION_HEADER,
+        Verdict,
+    },
     exception,
 };
 use serde::Deserialize;
@@ -53,10 +56,13 @@ impl FromRequestParts<AppState> for Attempt {
         match text(VERSION_HEADER).map(str::parse::<u32>) {
             Some(Ok(VERSION)) => {}
             Some(Ok(_)) => return Err(Refused::Version),
-            Some(Err(_)) | None => return Err(Refused::Bad(format!("the header {VERSION_HEADER} is missing"))),
+            Some(Err(_)) | None => {
+                return Err(Refused::Bad(format!("the header {VERSION_HEADER} is missing")));
+            }
         }
         let token = text(header::AUTHORIZATION.as_str()).and_then(|value| value.split_once(' '));
-        let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let token =
+            token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
         let token = token.ok_or(Refused::Agent(AgentError::NoSuchAttempt))?;
         match state.engine.agents().identify(token).await? {
             Some(attempt) => Ok(Self(attempt)),
@@ -92,9 +98,10 @@ impl From<JsonRejection> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, detail) = match self {
-            Self::Version => {
-                (StatusCode::UPGRADE_REQUIRED, format!("this server speaks version {VERSION} of the agents' protocol"))
-            }
+            Self::Version => (
+                StatusCode::UPGRADE_REQUIRED,
+                format!("this server speaks version {VERSION} of the agents' protocol"),
+            ),
             Self::Bad(detail) => (StatusCode::BAD_REQUEST, detail),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".to_owned()),
             Self::Agent(error) => (agent_status(&error), error.to_string()),
@@ -130,7 +137,10 @@ fn agent_status(error: &AgentError) -> StatusCode {
     }
 }
 
-async fn order(State(state): State<AppState>, Attempt(attempt): Attempt) -> Result<Json<OrderAnswer>, Refused> {
+async fn order(
+    State(state): State<AppState>,
+    Attempt(attempt): Attempt,
+) -> Result<Json<OrderAnswer>, Refused> {
     Ok(Json(state.engine.agents().order(&attempt).await?))
 }
 

@@ -169,7 +169,8 @@ async fn with_results(
 
 /// Names the job (`/req/core/job-results-success-sync`), but not to clients of 1.0: the official suite fails on any `Link`.
 fn monitored(mut response: Response, base: &Base, job: &Job) -> Response {
-    let link = HeaderValue::try_from(format!("<{}>; rel=\"monitor\"", base.url(&format!("/jobs/{}", job.id))));
+    let link =
+        HeaderValue::try_from(format!("<{}>; rel=\"monitor\"", base.url(&format!("/jobs/{}", job.id))));
     if job.shape.v1.is_none()
         && let Ok(link) = link
     {
@@ -196,9 +197,14 @@ mod tests {
         let url = |tail: &str| format!("http://127.0.0.1:8080/x/jobs/{job}/results/{tail}");
         assert_eq!(own_result(&base, &url("depth")).unwrap().index, 0);
         assert_eq!(own_result(&base, &url("depth/3?f=raw")).unwrap().index, 3);
-        for foreign in
-            [url(""), url("a/x"), url("a/1/2"), url("../x"), format!("http://127.0.0.1:8080/jobs/{job}/results/a"), format!("http://evil/x/jobs/{job}/results/a")]
-        {
+        for foreign in [
+            url(""),
+            url("a/x"),
+            url("a/1/2"),
+            url("../x"),
+            format!("http://127.0.0.1:8080/jobs/{job}/results/a"),
+            format!("http://evil/x/jobs/{job}/results/a"),
+        ] {
             assert_eq!(own_result(&base, &foreign), None, "{foreign}");
         }
     }

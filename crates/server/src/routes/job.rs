@@ -33,9 +33,7 @@ pub(super) const REFRESH: u32 = 3;
 
 /// Their routes.
 pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/jobs/{id}", get(read).delete(dismiss))
-        .route("/jobs/{id}/request", get(request))
+    Router::new().route("/jobs/{id}", get(read).delete(dismiss)).route("/jobs/{id}/request", get(request))
 }
 
 /// The job of an id, if there is one that the caller may see. An id that can't be one is just unknown.
@@ -124,7 +122,8 @@ fn page(state: &AppState, base: &Base, job: &Job, tail: Vec<String>) -> Result<S
     let status = status_info(state, base, job)?;
     let processes = state.registry.snapshot();
     let title = processes.get(job.process.as_str()).and_then(|it| it.description.summary.title.as_deref());
-    let peak = job.attempts.iter().filter_map(|attempt| attempt.usage.as_ref()).map(|it| it.peak_memory_bytes).max();
+    let peak =
+        job.attempts.iter().filter_map(|attempt| attempt.usage.as_ref()).map(|it| it.peak_memory_bytes).max();
     let end = job.finished().unwrap_or_else(|| state.engine.clock().now());
     let view = JobView {
         status: &status,

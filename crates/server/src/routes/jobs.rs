@@ -53,7 +53,9 @@ async fn list(
         jobs: Jobs { state: &state, base: &base, jobs: &found.jobs },
         links: links(&base, &uri, negotiated.format, next.as_deref()),
     };
-    answer::respond(&negotiated, &document, || page(&state, &base, &uri, &found, next.clone(), query.view, query.page))
+    answer::respond(&negotiated, &document, || {
+        page(&state, &base, &uri, &found, next.clone(), query.view, query.page)
+    })
 }
 
 #[derive(Serialize)]
@@ -90,9 +92,11 @@ fn links(base: &Base, uri: &Uri, format: Format, next: Option<&str>) -> Vec<Link
 
 /// The same query at another place of the list.
 fn page_path(uri: &Uri, cursor: Option<Cursor>) -> String {
-    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| {
-        !pair.is_empty() && pair.split('=').next() != Some(CURSOR)
-    });
+    let kept = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(CURSOR));
     let cursor = cursor.map(|cursor| format!("{CURSOR}={}", URL_SAFE_NO_PAD.encode(cursor.0.to_be_bytes())));
     let pairs: Vec<String> = kept.map(str::to_owned).chain(cursor).collect();
     if pairs.is_empty() { "/jobs".into() } else { format!("/jobs?{}", pairs.join("&")) }
@@ -107,7 +111,8 @@ fn page(
     filter: FilterView,
     asked: Page,
 ) -> Result<String, ApiError> {
-    let jobs: Vec<_> = found.jobs.iter().map(|job| status_info(state, base, job)).collect::<Result<_, _>>()?;
+    let jobs: Vec<_> =
+        found.jobs.iter().map(|job| status_info(state, base, job)).collect::<Result<_, _>>()?;
     let view = JobsView {
         jobs: &jobs,
         filter,
@@ -147,7 +152,11 @@ impl Query {
         if let (Some(from), Some(to)) = (query.filter.created_from, query.filter.created_to)
             && from > to
         {
-            return Err(ApiError::query("datetime", &query.view.datetime, "an interval that begins before it ends"));
+            return Err(ApiError::query(
+                "datetime",
+                &query.view.datetime,
+                "an interval that begins before it ends",
+            ));
         }
         Ok(query)
     }
@@ -168,7 +177,9 @@ impl Query {
             "status" => {
                 for word in value.split(',') {
                     let status = StatusCode::ALL.into_iter().find(|status| status.as_str() == word);
-                    self.filter.statuses.push(status.ok_or_else(|| ApiError::query(name, word, "accepted, running, successful, failed or dismissed"))?);
+                    self.filter.statuses.push(status.ok_or_else(|| {
+                        ApiError::query(name, word, "accepted, running, successful, failed or dismissed")
+                    })?);
                     self.view.statuses.push(word.to_owned());
                 }
             }
@@ -179,21 +190,29 @@ impl Query {
             }
             "minDuration" => {
                 let seconds = duration(name, value, f64::min)?;
-                self.filter.min_duration = Some(self.filter.min_duration.map_or(seconds, |it| it.min(seconds)));
+                self.filter.min_duration =
+                    Some(self.filter.min_duration.map_or(seconds, |it| it.min(seconds)));
                 value.clone_into(&mut self.view.min_duration);
             }
             "maxDuration" => {
                 let seconds = duration(name, value, f64::max)?;
-                self.filter.max_duration = Some(self.filter.max_duration.map_or(seconds, |it| it.max(seconds)));
+                self.filter.max_duration =
+                    Some(self.filter.max_duration.map_or(seconds, |it| it.max(seconds)));
                 value.clone_into(&mut self.view.max_duration);
             }
             "limit" => {
                 let limit = value.parse::<usize>().ok().filter(|limit| *limit > 0 && !value.starts_with('+'));
-                let limit = limit.ok_or_else(|| ApiError::query(name, value, "a whole number from 1 to 10000"))?;
+                let limit =
+                    limit.ok_or_else(|| ApiError::query(name, value, "a whole number from 1 to 10000"))?;
                 self.page.limit = limit.min(LIMIT_MOST);
                 value.clone_into(&mut self.view.limit);
             }
-            CURSOR => self.page.after = Some(cursor(value).ok_or_else(|| ApiError::query(name, value, "taken from a link `next` as it stands"))?),
+            CURSOR => {
+                self.page.after =
+                    Some(cursor(value).ok_or_else(|| {
+                        ApiError::query(name, value, "taken from a link `next` as it stands")
+                    })?)
+            }
             // Others are ignored, as OGC API - Common allows.
             _ => {}
         }
@@ -239,7 +258,9 @@ mod tests {
 
     #[test]
     fn lists_come_by_repeated_keys_and_commas() {
-        let query = read("status=failed,running&status=accepted&processID=a&processID=b,c&type=process&unknown=1").unwrap();
+        let query =
+            read("status=failed,running&status=accepted&processID=a&processID=b,c&type=process&unknown=1")
+                .unwrap();
         assert_eq!(query.filter.statuses, [StatusCode::Failed, StatusCode::Running, StatusCode::Accepted]);
         assert_eq!(query.filter.processes, ["a", "b", "c"]);
         let query = read("minDuration=5,3&maxDuration=7,9").unwrap();

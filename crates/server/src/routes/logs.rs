@@ -7,7 +7,11 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use rutter_core::{id::JobId, job::Job, results::{ByteStream, ObjectError}};
+use rutter_core::{
+    id::JobId,
+    job::Job,
+    results::{ByteStream, ObjectError},
+};
 
 use super::{
     job::{REFRESH, status_info, visible},
@@ -130,7 +134,7 @@ fn followed(state: AppState, id: JobId, from: u64) -> ByteStream {
             tokio::select! {
                 () = subscription.changed() => {}
                 () = sink.closed() => return Ok(()),
-                _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+                () = rutter_core::told_to_stop(&mut stopping) => return Ok(()),
             }
         }
     })

@@ -43,7 +43,8 @@ pub(super) fn failed(exception: &Problem) -> ApiError {
     let status = exception.status.and_then(|status| StatusCode::from_u16(status).ok());
     let status = status.filter(|status| status.is_client_error() || status.is_server_error());
     // 404 would say that there is no such job.
-    let status = status.filter(|status| *status != StatusCode::NOT_FOUND).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        status.filter(|status| *status != StatusCode::NOT_FOUND).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let problem = Problem { status: Some(status.as_u16()), ..exception.clone() };
     ApiError::Other { status, problem: Box::new(problem) }
 }
@@ -120,7 +121,8 @@ async fn all(
     let request = selected(&job, &mut outputs, &uri)?;
     let asked = Asked::of(headers, &uri);
     if outputs.is_empty() {
-        let detail = format!("the job {id} has no results: its request asked for none, or the program made none");
+        let detail =
+            format!("the job {id} has no results: its request asked for none, or the program made none");
         return Err(ApiError::ResultNotAvailable { detail });
     }
     let shape = shape(&request, &outputs, &asked.wish())?;
@@ -174,7 +176,8 @@ async fn value(
     let count = output.values.len();
     let position = index.parse::<usize>().ok().filter(|at| *at < count && at.to_string() == index);
     let Some(position) = position else {
-        let detail = format!("output {} has {count} values, numbered from 0; there is no {index:?}", output.id);
+        let detail =
+            format!("output {} has {count} values, numbered from 0; there is no {index:?}", output.id);
         return Err(ApiError::ResultNotAvailable { detail });
     };
     let was_many = output.is_many;

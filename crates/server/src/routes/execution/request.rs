@@ -67,13 +67,20 @@ fn faults_of(body: &Value) -> Vec<Fault> {
             selection_faults(&mut faults, &strict_json::pointer_part(id), selection);
         }
     }
-    if let Some(response) = body.get("response").filter(|it| !matches!(it.as_str(), Some("raw" | "document"))) {
+    if let Some(response) = body.get("response").filter(|it| !matches!(it.as_str(), Some("raw" | "document")))
+    {
         faults.push(fault("/response", "must be \"raw\" or \"document\"", response));
     }
     if let Some(subscriber) = body.get("subscriber") {
         object(&mut faults, "/subscriber", subscriber);
-        for (name, value) in subscriber.as_object().into_iter().flatten().filter(|(_, value)| !value.is_string()) {
-            faults.push(fault(&format!("/subscriber{}", strict_json::pointer_part(name)), "must be a URL", value));
+        for (name, value) in
+            subscriber.as_object().into_iter().flatten().filter(|(_, value)| !value.is_string())
+        {
+            faults.push(fault(
+                &format!("/subscriber{}", strict_json::pointer_part(name)),
+                "must be a URL",
+                value,
+            ));
         }
     }
     if faults.is_empty() {
@@ -89,7 +96,11 @@ fn selection_faults(faults: &mut Vec<Fault>, id: &str, selection: &Value) {
     }
     let mode = selection.get("transmissionMode");
     if let Some(mode) = mode.filter(|it| !matches!(it.as_str(), Some("value" | "reference"))) {
-        faults.push(fault(&format!("{pointer}/transmissionMode"), "must be \"value\" or \"reference\"", mode));
+        faults.push(fault(
+            &format!("{pointer}/transmissionMode"),
+            "must be \"value\" or \"reference\"",
+            mode,
+        ));
     }
     let Some(format) = selection.get("format") else { return };
     if !format.is_object() {
@@ -120,7 +131,9 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         Some(key) if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
             Ok(Some(key.to_owned()))
         }
-        _ => Err(ApiError::bad("the header Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID")),
+        _ => Err(ApiError::bad(
+            "the header Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID",
+        )),
     }
 }
 
@@ -134,10 +147,14 @@ mod tests {
 
     #[test]
     fn only_json_in_utf8_is_taken() {
-        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""] {
+        for good in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""]
+        {
             assert!(check_content_type(&with("content-type", good)).is_ok(), "{good}");
         }
-        for bad in ["text/plain", "application/json; charset=latin1", "", "application/jsonp", "multipart/form-data"] {
+        for bad in
+            ["text/plain", "application/json; charset=latin1", "", "application/jsonp", "multipart/form-data"]
+        {
             assert!(check_content_type(&with("content-type", bad)).is_err(), "{bad}");
         }
         assert!(check_content_type(&HeaderMap::new()).is_err());

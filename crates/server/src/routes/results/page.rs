@@ -6,7 +6,10 @@ use rutter_core::job::StoredValue;
 use super::send::{Sending, page_answer};
 use crate::{
     error::ApiError,
-    render::{document::{essence, is_json_type}, outputs::Output},
+    render::{
+        document::{essence, is_json_type},
+        outputs::Output,
+    },
     routes::job::status_info,
     ui::{ResultRow, ResultsView, Shown},
 };

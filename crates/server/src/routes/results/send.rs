@@ -1,6 +1,9 @@
 //! Sends results in a shape: heads, conditions, ranges, and bodies that stream.
 
-use axum::{body::Body, response::{IntoResponse, Response}};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rutter_core::{
     job::{Job, StoredValue},
@@ -107,7 +110,9 @@ impl Sending<'_> {
             headers.insert(VALUES_COUNT, output.values.len().into());
         }
         if let Some(profile) = profile(shape).filter(|_| self.job.shape.v1.is_none()) {
-            headers.extend(HeaderValue::try_from(format!("<{profile}>; rel=\"profile\"")).map(|it| (header::LINK, it)));
+            headers.extend(
+                HeaderValue::try_from(format!("<{profile}>; rel=\"profile\"")).map(|it| (header::LINK, it)),
+            );
         }
         if shape == Shape::Zip {
             let name = format!("attachment; filename=\"{}-{}.zip\"", self.job.process, self.job.id);
@@ -140,7 +145,9 @@ impl Sending<'_> {
             },
             _ => match outputs.into_iter().next().and_then(|output| output.values.into_iter().next()) {
                 Some(value) => (JSON.into(), single(objects, value), None),
-                None => (JSON.into(), document(objects, Vec::new(), crate::render::document::Inline::All), None),
+                None => {
+                    (JSON.into(), document(objects, Vec::new(), crate::render::document::Inline::All), None)
+                }
             },
         }
     }
@@ -150,7 +157,10 @@ impl Sending<'_> {
         let mut digest = Sha256::new();
         digest.update(format!("{shape:?} {} {}", self.base.as_str(), self.job.id));
         for output in outputs {
-            digest.update(format!(" {} {} {} {}", output.id, output.is_many, output.by_reference, output.as_base64));
+            digest.update(format!(
+                " {} {} {} {}",
+                output.id, output.is_many, output.by_reference, output.as_base64
+            ));
             for value in &output.values {
                 digest.update(format!(" {} {} {}", value.sha256, value.media_type, value.name));
             }

@@ -1,0 +1,142 @@
+//! The agents' listener, spoken to as an agent does.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use rutter_server::serve_agents;
+use rutter_types::agent::{
+    OrderAnswer, Outcome, OutputFile, Report, Uploaded, Usage, VERSION, VERSION_HEADER, Verdict,
+};
+use serde_json::{Value, json};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::watch,
+};
+
+use crate::{
+    common::{FakeExecutor, Server},
+    play::{asking, eventually, server},
+};
+
+struct Desk {
+    server: Server,
+    token: String,
+    job: rutter_core::id::JobId,
+    _stop: watch::Sender<bool>,
+}
+
+impl Desk {
+    async fn open(body: &Value) -> Self {
+        let server = server().await;
+        let listener = UnixListener::bind(server.folder.path().join("agents.sock")).unwrap();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(serve_agents(listener, server.state.clone(), stopped));
+        let job = server.submit("both", body).await;
+        let launch =
+            eventually(|| server.executor.launched().into_iter().find(|launch| launch.job == job)).await;
+        Self { server, token: FakeExecutor::token(launch), job, _stop: stop }
+    }
+
+    async fn send(&self, request: Request<Body>) -> (StatusCode, Bytes) {
+        let stream = UnixStream::connect(self.server.folder.path().join("agents.sock")).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let answer = sender.send_request(request).await.unwrap();
+        let status = answer.status();
+        (status, answer.into_body().collect().await.unwrap().to_bytes())
+    }
+
+    async fn call(&self, method: Method, path: &str, body: impl Into<Body>) -> (StatusCode, Bytes) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/agent/v1/{path}"))
+            .header("host", "agents")
+            .header("content-type", "application/json")
+            .header(VERSION_HEADER, VERSION)
+            .header("authorization", format!("Bearer {}", self.token));
+        self.send(request.body(body.into()).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_from_order_to_verdict() {
+    let desk = Desk::open(&asking(&["map"], json!({}))).await;
+    for _ in 0..2 {
+        let (status, order) = desk.call(Method::POST, "order", Body::empty()).await;
+        assert_eq!(status, 200);
+        let OrderAnswer::Run(order) = serde_json::from_slice(&order).unwrap() else { panic!("no order") };
+        assert_eq!(order.job, desk.job.to_string());
+    }
+    let (status, _) = desk.call(Method::POST, "progress", r#"{"phase":"running","percent":30}"#).await;
+    assert_eq!(status, 204);
+    let (status, answer) =
+        desk.call(Method::POST, "log?offset=0", "2026-11-25T10:00:00.000001Z out x\n").await;
+    assert_eq!((status.as_u16(), &answer[..]), (200, &b"{\"offset\":34}"[..]));
+    let large = vec![7u8; 20 * 1024 * 1024];
+    let (status, uploaded) = desk.call(Method::PUT, "outputs/map/0", large.clone()).await;
+    assert_eq!(status, 200, "over every usual limit of bodies");
+    let uploaded: Uploaded = serde_json::from_slice(&uploaded).unwrap();
+    let file = OutputFile {
+        output: "map".into(),
+        index: 0,
+        name: "map.tif".into(),
+        media_type: Some("image/tiff".into()),
+        size: uploaded.size,
+        sha256: uploaded.sha256,
+        inline: None,
+    };
+    let report = Report {
+        outcome: Outcome::Exited { code: 0 },
+        usage: Usage::default(),
+        outputs: vec![file],
+        log_bytes: 34,
+    };
+    for _ in 0..2 {
+        let (status, verdict) = desk.call(Method::POST, "report", serde_json::to_vec(&report).unwrap()).await;
+        assert_eq!(status, 200);
+        assert_eq!(serde_json::from_slice::<Verdict>(&verdict).unwrap(), Verdict::Done);
+    }
+    let got = desk.server.get(&format!("/jobs/{}/results/map", desk.job), &[]).await;
+    assert_eq!(got.bytes.len(), large.len());
+    let (_, order) = desk.call(Method::POST, "order", Body::empty()).await;
+    assert_eq!(serde_json::from_slice::<OrderAnswer>(&order).unwrap(), OrderAnswer::Over);
+    assert_eq!(desk.call(Method::POST, "log?offset=34", "x").await.0, 410, "over is over");
+}
+
+#[tokio::test]
+async fn strangers_and_other_versions_are_not_served() {
+    let desk = Desk::open(&json!({})).await;
+    for (version, token, status) in [
+        (Some("1"), None, 401),
+        (Some("1"), Some("Bearer wrong"), 401),
+        (Some("1"), Some("Basic wrong"), 401),
+        (None, Some("Bearer wrong"), 400),
+        (Some("x"), Some("Bearer wrong"), 400),
+        (Some("999"), Some("Bearer wrong"), 426),
+    ] {
+        let mut request =
+            Request::builder().method(Method::POST).uri("/agent/v1/order").header("host", "agents");
+        if let Some(version) = version {
+            request = request.header(VERSION_HEADER, version);
+        }
+        if let Some(token) = token {
+            request = request.header("authorization", token);
+        }
+        assert_eq!(desk.send(request.body(Body::empty()).unwrap()).await.0, status, "{version:?} {token:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_reaches_nothing_but_its_order() {
+    let desk = Desk::open(&asking(&["text"], json!({}))).await;
+    desk.call(Method::POST, "order", Body::empty()).await;
+    assert_eq!(desk.call(Method::PUT, "outputs/map/0", "x").await.0, 400, "an output that was not asked");
+    assert_eq!(desk.call(Method::PUT, "outputs/..%2Fmap/0", "x").await.0, 400);
+    let other = desk.server.done(&json!({}), &crate::play::EVERYTHING).await;
+    assert_eq!(desk.call(Method::GET, &format!("results/{other}/text/0"), Body::empty()).await.0, 400);
+    assert_eq!(desk.call(Method::POST, "report", "{").await.0, 400);
+    assert_eq!(desk.call(Method::POST, "log?offset=0", vec![b'x'; 5 * 1024 * 1024]).await.0, 413);
+}
