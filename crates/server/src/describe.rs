@@ -23,7 +23,7 @@ pub(crate) fn description(base: &Base, process: &Process, format: Format) -> Pro
     summary.links.extend([
         this.titled("This document"),
         other.titled("This document in another form"),
-        execute(base, process).titled("Execute the process"),
+        execute(base, process),
         Link::new(base.url("/processes"), "up", "application/json").titled("All processes"),
         Link::new(base.url("/"), "service", "application/json").titled("Landing page"),
         Link::new(format!("{}?processID={}", base.url("/jobs"), process.id), rel::JOB_LIST, "application/json")
@@ -46,7 +46,7 @@ pub(crate) fn path(process: &Process) -> String {
 
 fn execute(base: &Base, process: &Process) -> Link {
     let url = base.url(&format!("/processes/{}/execution", process.id));
-    Link { href: url, rel: rel::EXECUTE.into(), title: Some("Execute".into()), ..Link::default() }
+    Link { href: url, rel: rel::EXECUTE.into(), title: Some("Execute (POST)".into()), ..Link::default() }
 }
 
 fn input(input: &Input) -> InputDescription {

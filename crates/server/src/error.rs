@@ -355,7 +355,7 @@ impl ApiError {
     }
 
     fn log(&self, status: StatusCode) {
-        if !status.is_server_error() || matches!(self, Self::SyncTimeout { .. } | Self::NotRunnable { .. }) {
+        if !status.is_server_error() || matches!(self, Self::SyncTimeout { .. } | Self::NotRunnable { .. } | Self::Other { .. }) {
             return;
         }
         let mut causes = String::new();

@@ -23,8 +23,10 @@ fn translate(schema: &Value) -> Value {
 
 fn plain(members: &Map<String, Value>) -> Map<String, Value> {
     let mut out = Map::new();
+    let is_told_apart = !members.get("oneOf").is_some_and(differ_by_media_type);
     for (name, value) in members {
-        let value = match name.as_str() {
+        let name = if name == "oneOf" && !is_told_apart { "anyOf" } else { name };
+        let value = match name {
             "contentMediaType" | "contentEncoding" | "contentSchema" => continue,
             // Said by a component already.
             "format" if value.as_str().and_then(component).is_some() => continue,
@@ -36,7 +38,7 @@ fn plain(members: &Map<String, Value>) -> Map<String, Value> {
             "allOf" | "anyOf" | "oneOf" => value.as_array().into_iter().flatten().map(translate).collect(),
             _ => value.clone(),
         };
-        out.insert(name.clone(), value);
+        out.insert(name.to_owned(), value);
     }
     let is_binary = members.get("contentEncoding").is_some() || out.get("format").is_some_and(|it| it == "binary");
     if is_binary && out.get("type").is_some_and(|kind| kind == "string") {
@@ -50,6 +52,12 @@ fn plain(members: &Map<String, Value>) -> Map<String, Value> {
         out.insert("items".into(), json!({}));
     }
     out
+}
+
+/// Whether the branches of a `oneOf` have media types, which OpenAPI 3.0 can't say: without them a text fits several
+/// branches, and a `oneOf` would refuse it.
+fn differ_by_media_type(branches: &Value) -> bool {
+    branches.as_array().into_iter().flatten().filter(|branch| branch.get("contentMediaType").is_some()).count() > 1
 }
 
 /// The name in `format`, there or alone in an `allOf` (which is how 1.0 writes a bounding box).
@@ -83,6 +91,11 @@ mod tests {
         assert_eq!(openapi(&boxed), json!({"$ref": "#/components/schemas/bbox"}));
         let texts = json!({"oneOf": [{"type": "string", "contentMediaType": "text/csv"}, {"const": 1}]});
         assert_eq!(openapi(&texts), json!({"oneOf": [{"type": "string"}, {"enum": [1]}]}));
+        let alike = json!({"oneOf": [
+            {"type": "string", "contentMediaType": "text/csv"},
+            {"type": "string", "contentMediaType": "text/plain"},
+        ]});
+        assert_eq!(openapi(&alike), json!({"anyOf": [{"type": "string"}, {"type": "string"}]}));
         let point = json!({"type": "object", "format": "geojson-geometry", "properties": {"type": {"enum": ["Point"]}}});
         assert_eq!(
             openapi(&point),

@@ -37,6 +37,19 @@ async fn without_a_token_only_what_is_public_answers() {
 }
 
 #[tokio::test]
+async fn a_browser_may_ask_whether_it_may_ask() {
+    let server = guarded().await;
+    let asks = [("origin", "https://notebook.example"), ("access-control-request-method", "POST")];
+    for path in ["/processes/echo/execution", "/jobs/x"] {
+        let answer = server.send(request(Method::OPTIONS, path, &asks, Body::empty())).await;
+        assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (204, "*"), "{path}");
+        assert!(answer.header("access-control-allow-headers").contains("authorization"));
+    }
+    let refused = server.get("/jobs", &asks).await;
+    assert_eq!((refused.status.as_u16(), refused.header("access-control-allow-origin")), (401, "*"));
+}
+
+#[tokio::test]
 async fn each_caller_sees_own_jobs_and_operators_all() {
     let server = guarded().await;
     let made = server.post("/processes/countdown/execution", &[BEN], &json!({"inputs": {}})).await;

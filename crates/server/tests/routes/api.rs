@@ -107,5 +107,5 @@ async fn the_committed_document_is_the_present_one() {
     let Ok(text) = std::fs::read_to_string(&file) else { panic!("{} is missing: cargo xtask schemas", file.display()) };
     let (server, _) = definition().await;
     let present = openapi::document(&server.state.registry.snapshot(), "http://127.0.0.1:8080");
-    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), present, "run cargo xtask schemas");
+    assert!(serde_json::from_str::<Value>(&text).unwrap() == present, "it is out of date: run cargo xtask schemas");
 }
