@@ -82,6 +82,13 @@ impl ServerBuilder {
         self
     }
 
+    /// A file beside `rutter.yaml`.
+    #[must_use]
+    pub fn file(self, name: &str, text: &str) -> Self {
+        fs::write(self.folder.path().join(name), text).expect("a file beside the configuration");
+        self
+    }
+
     /// Listen elsewhere.
     #[must_use]
     pub fn listen(mut self, address: &str) -> Self {

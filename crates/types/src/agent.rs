@@ -173,6 +173,8 @@ pub enum Becomes {
     Path,
     /// The JSON (or text) read from the file: sent to the server for validation first.
     Value,
+    /// The text of the file, whatever it looks like: likewise sent first.
+    Text,
     /// Nothing: the value already stands there, the file is an extra for the command line.
     Nothing,
 }

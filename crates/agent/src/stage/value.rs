@@ -25,8 +25,12 @@ impl Stager<'_> {
                 put(inputs, item, Value::String(written.path.to_string_lossy().into_owned()));
                 Ok(None)
             }
-            Becomes::Value => {
-                let value = read(&written.path, written.size, written.media_type.as_deref())?;
+            Becomes::Value | Becomes::Text => {
+                let bytes = whole(&written.path, written.size)?;
+                let value = match item.becomes {
+                    Becomes::Text => text(bytes)?,
+                    _ => json_or_text(bytes, written.media_type.as_deref())?,
+                };
                 put(inputs, item, value.clone());
                 Ok(Some(value))
             }
@@ -48,12 +52,15 @@ fn put(inputs: &mut JsonMap, item: &StageItem, value: Value) {
     }
 }
 
-/// JSON when the source says so or the bytes are; text otherwise.
-fn read(path: &Path, size: u64, media_type: Option<&str>) -> Result<Value, ItemError> {
+fn whole(path: &Path, size: u64) -> Result<Vec<u8>, ItemError> {
     if size > LARGEST_VALUE {
         return Err(ItemError::ValueTooLarge(LARGEST_VALUE));
     }
-    let bytes = std::fs::read(path)?;
+    Ok(std::fs::read(path)?)
+}
+
+/// JSON when the source says so or the bytes are; text otherwise.
+fn json_or_text(bytes: Vec<u8>, media_type: Option<&str>) -> Result<Value, ItemError> {
     let essence =
         media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let says_json = essence.ends_with("/json") || essence.ends_with("+json");
@@ -65,6 +72,10 @@ fn read(path: &Path, size: u64, media_type: Option<&str>) -> Result<Value, ItemE
             Err(_) => {}
         }
     }
+    text(bytes)
+}
+
+fn text(bytes: Vec<u8>) -> Result<Value, ItemError> {
     String::from_utf8(bytes).map(Value::String).map_err(|_| ItemError::NotText)
 }
 
@@ -75,12 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_or_text() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let of = |bytes: &[u8], media_type| {
-            std::fs::write(file.path(), bytes).unwrap();
-            read(file.path(), bytes.len() as u64, media_type)
-        };
+    fn values_are_json_or_text() {
+        let of = |bytes: &[u8], media_type| json_or_text(bytes.to_vec(), media_type);
         assert_eq!(of(b"{\"a\": 1}", Some("application/geo+json; charset=utf-8")).unwrap(), json!({"a": 1}));
         assert_eq!(of(b"[1]", None).unwrap(), json!([1]));
         assert_eq!(of(b"<x/>", Some("text/xml")).unwrap(), json!("<x/>"));

@@ -32,6 +32,7 @@ impl Staging {
             Content::Json(json) if !input.is_file => return json.clone(),
             Content::Base64(text) if !input.is_file => return Value::from(text.as_str()),
             _ if input.is_file => Becomes::Path,
+            _ if input.schema.is_text() => Becomes::Text,
             _ => Becomes::Value,
         };
         self.items.push(item(id, index, value, becomes));

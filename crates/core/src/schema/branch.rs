@@ -86,6 +86,11 @@ impl Branch {
         self.media_type.is_some() || self.is_base64
     }
 
+    /// Whether its values are text.
+    pub(crate) fn is_text(&self) -> bool {
+        self.is_text
+    }
+
     /// Whether the program gets a file for it.
     pub(crate) fn is_file(&self) -> bool {
         self.is_text && self.is_representation()

@@ -103,6 +103,11 @@ impl Schema {
         self.branches.first().is_some_and(Branch::is_file)
     }
 
+    /// Whether every value is text: then `123` in a referenced file is text too.
+    pub(crate) fn is_text(&self) -> bool {
+        self.branches.iter().all(Branch::is_text)
+    }
+
     /// Whether one of the alternatives has a media type.
     pub(crate) fn offers(&self, media_type: &str) -> bool {
         self.branches.iter().any(|branch| branch.has(media_type))
