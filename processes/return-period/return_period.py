@@ -5,7 +5,6 @@ import csv
 import json
 import math
 import os
-import sys
 from pathlib import Path
 
 EULER_GAMMA = 0.5772156649015329
@@ -22,6 +21,8 @@ def l_moments(sorted_values):
 def fit(maxima):
     """Location and scale of the Gumbel distribution, and the coefficient of L-variation."""
     first, second = l_moments(sorted(maxima))
+    # Never negative in exact arithmetic; rounding can make it so where the values hardly differ.
+    second = max(second, 0.0)
     scale = second / math.log(2)
     return first - EULER_GAMMA * scale, scale, second / first if first else 0.0
 
@@ -40,7 +41,10 @@ def quantile(location, scale, period, years):
 
 def fitted_period(location, scale, discharge):
     """Return period that the fitted distribution gives to a discharge; None where it is beyond any number of years."""
-    exceedance = -math.expm1(-math.exp(-(discharge - location) / scale)) if scale else 0.0
+    if not scale:
+        return None
+    # Beyond 700 the exponential has no float; the exceedance has long been one.
+    exceedance = -math.expm1(-math.exp(min((location - discharge) / scale, 700)))
     return round(1 / exceedance, 3) if exceedance > 1e-9 else None
 
 
@@ -48,8 +52,6 @@ def main():
     inputs = json.loads(Path(os.environ["RUTTER_INPUTS_FILE"]).read_text(encoding="utf-8"))
     out = Path(os.environ["RUTTER_OUT"])
     maxima, periods = inputs["maxima"], inputs["periods"]
-    if max(maxima) == min(maxima):
-        sys.exit("all annual maxima are equal: give a record with at least two different values")
     years = len(maxima)
     location, scale, lcv = fit(maxima)
 
