@@ -8,9 +8,10 @@ use serde_json::{Number, Value};
 
 /// Read a body. Refused are invalid UTF-8, syntax errors, members given twice, arrays and objects nested more than `depth`
 /// levels, and numbers that could not be kept exactly enough: integers over 64 bits and numbers beyond what a double holds.
-pub fn read(body: &[u8], depth: usize) -> Result<Value, Fault> {
+pub fn read(body: &[u8], depth: usize) -> Result<Value, Box<Fault>> {
+    let fault = |pointer: String, detail: String| Box::new(Fault::new(pointer, detail));
     let text = std::str::from_utf8(body).map_err(|error| {
-        Fault::new("", format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to()))
+        fault(String::new(), format!("the body is not UTF-8: byte {} is wrong", error.valid_up_to()))
     })?;
     let path = RefCell::new(Vec::new());
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -18,10 +19,10 @@ pub fn read(body: &[u8], depth: usize) -> Result<Value, Fault> {
         reader.end()?;
         Ok(value)
     });
-    let value = read.map_err(|error| Fault::new(path.borrow().concat(), error.to_string()))?;
+    let value = read.map_err(|error| fault(path.borrow().concat(), error.to_string()))?;
     match wide_integer(text) {
-        Some(number) => Err(Fault::new(
-            "",
+        Some(number) => Err(fault(
+            String::new(),
             format!(
                 "the integer {number} does not fit into 64 bits: write it as a string, or with a decimal point if it may be rounded"
             ),

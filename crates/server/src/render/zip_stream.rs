@@ -235,7 +235,7 @@ fn dos_time(time: Timestamp) -> (u16, u16) {
     let field = |number: i8| u16::try_from(number).unwrap_or(0);
     let year = u16::try_from(time.year() - 1980).unwrap_or(0).min(127);
     (
-        field(time.hour()) << 11 | field(time.minute()) << 5 | field(time.second()) / 2,
+        field(time.hour()) << 11 | field(time.minute()) << 5 | (field(time.second()) / 2),
         year << 9 | field(time.month()) << 5 | field(time.day()),
     )
 }

@@ -3,6 +3,8 @@
 mod mode;
 mod request;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::{Path, Request, State},
@@ -12,8 +14,8 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rutter_core::{
     engine::Submission,
-    id::JobId,
-    job::{Job, State as JobState},
+    id::{CallerId, JobId},
+    job::{Job, Mode, State as JobState},
     process::Process,
     results::hex,
     validate::OwnResult,
@@ -63,19 +65,45 @@ async fn execute(
     if way.wait.is_some() {
         check_answerable(process, &read.request, &wish)?;
     }
-    let own_results = |url: &str| own_result(&base, url);
-    let submission = Submission {
-        process,
-        request: read.request,
-        body: &read.body,
-        body_digest: hex(&Sha256::digest(&bytes)),
-        caller: caller.id,
-        mode: way.mode,
-        key,
-        own_results: &own_results,
-    };
-    let job = state.engine.submit(submission).await?.job;
+    let order = Order { key, digest: hex(&Sha256::digest(&bytes)), mode: way.mode, read, caller: caller.id };
+    let job = submit(&state, &base, process.clone(), order).await?;
     answer(&state, &base, job, &way, &wish).await
+}
+
+/// What is submitted.
+struct Order {
+    key: Option<String>,
+    digest: String,
+    mode: Mode,
+    read: request::Read,
+    caller: Option<CallerId>,
+}
+
+/// Submit in a task of its own: a client that goes away between the store and the reconciler's waking would else leave a
+/// job behind that nobody starts.
+async fn submit(state: &AppState, base: &Base, process: Arc<Process>, order: Order) -> Result<Job, ApiError> {
+    let (engine, base) = (state.engine.clone(), base.clone());
+    let submitting = tokio::spawn(async move {
+        let own_results = |url: &str| own_result(&base, url);
+        let submission = Submission {
+            process: &process,
+            request: order.read.request,
+            body: &order.read.body,
+            body_digest: order.digest,
+            caller: order.caller,
+            mode: order.mode,
+            key: order.key,
+            own_results: &own_results,
+        };
+        engine.submit(submission).await
+    });
+    match submitting.await {
+        Ok(submitted) => Ok(submitted?.job),
+        Err(error) => {
+            tracing::error!(%error, "a submission ended unexpectedly");
+            Err(ApiError::Panicked)
+        }
+    }
 }
 
 /// Whether the client could take any answer: it should not wait for nothing.

@@ -178,6 +178,34 @@ async fn a_client_that_goes_away_stops_nothing() {
 }
 
 #[tokio::test]
+async fn a_client_that_goes_away_at_any_moment_leaves_no_job_that_is_never_started() {
+    let server = server().await;
+    let body = json!({});
+    for polls in 1..20 {
+        let asking = server.post(BOTH, &[], &body);
+        let mut asking = std::pin::pin!(asking);
+        for _ in 0..polls {
+            let _ = futures_util::poll!(asking.as_mut());
+            tokio::task::yield_now().await;
+        }
+    }
+    let unstarted = async || {
+        let unfinished = server.state.engine.store().unfinished().await.unwrap();
+        unfinished
+            .into_iter()
+            .filter(|(id, ..)| !server.executor.launched().iter().any(|it| it.job == *id))
+            .count()
+    };
+    for _ in 0..400 {
+        if unstarted().await == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{} jobs are never started", unstarted().await);
+}
+
+#[tokio::test]
 async fn bad_bodies_are_refused_with_their_place() {
     let server = server_with(short_wait()).await;
     for (body, pointer) in [

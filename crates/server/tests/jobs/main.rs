@@ -1,5 +1,7 @@
 //! Everything about jobs, without a socket: executions, statuses, results, logs, events, callbacks, and the agents' side.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on is to fail")]
+
 #[path = "../common/mod.rs"]
 mod common;
 

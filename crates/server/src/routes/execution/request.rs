@@ -41,7 +41,7 @@ pub(super) fn read(bytes: &[u8], depth: usize) -> Result<Read, ApiError> {
     let invalid = |fault| ApiError::Invalid(vec![fault]);
     let body = match bytes.trim_ascii() {
         [] => Value::Object(rutter_types::JsonMap::new()),
-        _ => strict_json::read(bytes, depth).map_err(invalid)?,
+        _ => strict_json::read(bytes, depth).map_err(|fault| invalid(*fault))?,
     };
     if !body.is_object() {
         return Err(invalid(Fault::new("", "the body must be a JSON object such as {\"inputs\": {…}}")));
