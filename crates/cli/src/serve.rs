@@ -22,6 +22,7 @@ use rutter_core::{
     reconcile::{self, Ingredients, Reconciler},
     results::Objects,
     retention,
+    store::StoreError,
 };
 use rutter_exec_local::{AgentCommand, Capacity, LocalConfig, LocalExecutor};
 use rutter_store::SqliteStore;
@@ -30,6 +31,10 @@ use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, net::UnixListener, sync::watch};
 
 use crate::config::{Auth, Config};
+
+/// How long a start waits for the address and the lock of a server that was killed.
+const HANDOVER: Duration = Duration::from_secs(2);
+const HANDOVER_PAUSE: Duration = Duration::from_millis(20);
 
 /// Arguments of `rutter serve`; they beat the environment, which beats the file.
 #[derive(Args, Debug, Default)]
@@ -122,11 +127,9 @@ impl Server {
         for folder in ["", "objects", "logs", "attempts"] {
             make_folder(&data.join(folder))?;
         }
-        let listener = TcpListener::bind(&config.server.listen)
-            .await
-            .with_context(|| format!("server.listen: could not listen on {}", config.server.listen))?;
+        let listener = listen(&config.server.listen).await?;
         let address = listener.local_addr()?;
-        let store = Arc::new(SqliteStore::open(&data)?);
+        let store = Arc::new(open_store(&data).await?);
         let objects = Objects::in_folder(&data.join("objects"))?;
         let instance = archive::open(store.as_ref(), &objects).await?;
         let registry = Arc::new(Registry::load(package_folders(config)?, runs()));
@@ -180,6 +183,45 @@ fn check_access(config: &Config) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    let bound = handed_over(
+        async || TcpListener::bind(address).await,
+        |error: &std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse,
+    );
+    bound.await.with_context(|| {
+        format!(
+            "server.listen: could not listen on {address}; stop what uses it, or name another with --listen"
+        )
+    })
+}
+
+async fn open_store(data: &Path) -> anyhow::Result<SqliteStore> {
+    let opened = handed_over(
+        async || SqliteStore::open(data),
+        |error: &StoreError| matches!(error, StoreError::Taken { .. }),
+    );
+    Ok(opened.await?)
+}
+
+/// Take what one server at a time may have; one that is not free at once may be free soon.
+///
+/// An agent that a killed server was just starting has copies of its socket and of its lock until it is a program of
+/// its own: without patience a start right after a crash would be refused.
+async fn handed_over<T, E>(
+    mut take: impl AsyncFnMut() -> Result<T, E>,
+    is_held: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let until = tokio::time::Instant::now() + HANDOVER;
+    loop {
+        match take().await {
+            Err(error) if is_held(&error) && tokio::time::Instant::now() < until => {
+                tokio::time::sleep(HANDOVER_PAUSE).await;
+            }
+            taken => return taken,
+        }
+    }
 }
 
 fn make_folder(path: &Path) -> anyhow::Result<()> {
