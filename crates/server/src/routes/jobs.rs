@@ -78,10 +78,8 @@ impl Serialize for Jobs<'_> {
 }
 
 fn links(base: &Base, uri: &Uri, format: Format, next: Option<&str>) -> Vec<Link> {
-    let here = match uri.query() {
-        Some(query) => format!("/jobs?{query}"),
-        None => "/jobs".to_owned(),
-    };
+    // The links say the representation themselves: of two `f`, the first would count.
+    let here = list_path(kept(uri, &["f"]).map(str::to_owned).collect());
     let [this, other] = super::self_and_alternate(base, &here, format);
     let mut links = vec![this.titled("this list"), other.titled("this list in another form")];
     if let Some(next) = next {
@@ -92,13 +90,17 @@ fn links(base: &Base, uri: &Uri, format: Format, next: Option<&str>) -> Vec<Link
 
 /// The same query at another place of the list.
 fn page_path(uri: &Uri, cursor: Option<Cursor>) -> String {
-    let kept = uri
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(CURSOR));
     let cursor = cursor.map(|cursor| format!("{CURSOR}={}", URL_SAFE_NO_PAD.encode(cursor.0.to_be_bytes())));
-    let pairs: Vec<String> = kept.map(str::to_owned).chain(cursor).collect();
+    list_path(kept(uri, &[CURSOR]).map(str::to_owned).chain(cursor).collect())
+}
+
+/// The pairs of a query, as they stand there, but for some.
+fn kept<'u>(uri: &'u Uri, without: &'u [&str]) -> impl Iterator<Item = &'u str> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    pairs.filter(|pair| !pair.is_empty() && !without.contains(&pair.split('=').next().unwrap_or_default()))
+}
+
+fn list_path(pairs: Vec<String>) -> String {
     if pairs.is_empty() { "/jobs".into() } else { format!("/jobs?{}", pairs.join("&")) }
 }
 
@@ -315,5 +317,14 @@ mod tests {
         let (_, text) = path.rsplit_once('=').unwrap();
         assert_eq!(cursor(text), Some(Cursor(-7)));
         assert_eq!(page_path(&uri, None), "/jobs?status=failed&limit=5");
+    }
+
+    #[test]
+    fn links_lead_to_the_form_that_they_name() {
+        let base = Base::new("http://h");
+        let uri: Uri = "/jobs?f=json&status=failed".parse().unwrap();
+        let [this, other] = <[Link; 2]>::try_from(links(&base, &uri, Format::Json, None)).unwrap();
+        assert_eq!(this.href, "http://h/jobs?status=failed");
+        assert_eq!(other.href, "http://h/jobs?status=failed&f=html");
     }
 }
