@@ -73,7 +73,9 @@ fn blocks(text: &str) -> Vec<Block> {
                     block.commands.push('\n');
                 }
             }
-            (Some("text"), _) => blocks.last_mut().into_iter().for_each(|block| block.expected.push(line.into())),
+            (Some("text"), _) => {
+                blocks.last_mut().into_iter().for_each(|block| block.expected.push(line.into()))
+            }
             _ => {}
         }
     }

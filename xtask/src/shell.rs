@@ -56,8 +56,12 @@ pub(crate) fn need(program: &str, package: &str) -> anyhow::Result<()> {
     }
     println!("{program} is missing: installing the Debian package {package}");
     run(&["apt-get", "update", "-qq"])?;
-    run(&[&["apt-get", "install", "-y", "-qq", "--no-install-recommends"][..], &package.split(' ').collect::<Vec<_>>()].concat())
-        .with_context(|| format!("install {package} yourself: {program} is needed"))
+    run(&[
+        &["apt-get", "install", "-y", "-qq", "--no-install-recommends"][..],
+        &package.split(' ').collect::<Vec<_>>(),
+    ]
+    .concat())
+    .with_context(|| format!("install {package} yourself: {program} is needed"))
 }
 
 /// The folder where cargo puts what it builds.

@@ -33,7 +33,8 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     let packages = folder.join("processes");
     crate::examples::write_to(&packages)?;
-    let mut config = Config { data: Some(folder.join("data")), processes: vec![packages], ..Config::default() };
+    let mut config =
+        Config { data: Some(folder.join("data")), processes: vec![packages], ..Config::default() };
     config.server.listen.clone_from(&args.listen);
     config.server.title = "Rutter demo".into();
     config.log.level = "warn".into();

@@ -59,7 +59,11 @@ fn data_folder(path: &PathBuf) -> Vec<Finding> {
     if let Ok(disk) = rustix::fs::statvfs(existing) {
         let free = disk.f_bavail as f64 * disk.f_frsize as f64 / 1e9;
         let text = format!("{free:.1} GB are free there");
-        findings.push(if free < 1.0 { Finding::Note(text + "; results need room") } else { Finding::Good(text) });
+        findings.push(if free < 1.0 {
+            Finding::Note(text + "; results need room")
+        } else {
+            Finding::Good(text)
+        });
     }
     findings
 }

@@ -11,7 +11,9 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
         .with_context(|| format!("log.level: {:?} is no level; write one like info", log.level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
-        LogFormat::Text => builder.with_target(false).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Text => {
+            builder.with_target(false).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
+        }
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
     Ok(())

@@ -53,7 +53,9 @@ fn main() -> ExitCode {
     // Agents and examples are started once per job: they go their way before anything else is set up.
     let outcome = match Cli::parse().command {
         Command::Agent => return rutter_agent::main_from_env(),
-        Command::Example { args } => return rutter_examples::run(std::iter::once("rutter example".into()).chain(args)),
+        Command::Example { args } => {
+            return rutter_examples::run(std::iter::once("rutter example".into()).chain(args));
+        }
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),

@@ -283,7 +283,10 @@ fn settings(config: &Config, loopback: bool) -> Settings {
     let references = &config.references;
     Settings {
         plan: PlanDefaults {
-            needs: Needs { cpu_milli: milli(jobs.default_cpus), memory_bytes: gigabytes(jobs.default_memory) },
+            needs: Needs {
+                cpu_milli: milli(jobs.default_cpus),
+                memory_bytes: gigabytes(jobs.default_memory),
+            },
             limits: Limits {
                 command_seconds: jobs.default_timeout_seconds,
                 grace_seconds: jobs.grace_seconds,
@@ -318,12 +321,20 @@ fn disk_share(folder: &Path) -> Option<f64> {
     (usable > 0).then(|| used as f64 / usable as f64)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive and small")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be positive and small"
+)]
 fn milli(cores: f64) -> u64 {
     (cores * 1000.0).round().max(1.0) as u64
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive and small")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be positive and small"
+)]
 fn gigabytes(number: f64) -> u64 {
     (number * 1e9).round() as u64
 }

@@ -79,7 +79,7 @@ impl Agents {
 
     /// The order of an attempt. The same answer however often it is asked.
     pub async fn order(&self, attempt: &AttemptName) -> Result<OrderAnswer, AgentError> {
-        let Ok(job) = self.active(attempt).await else { return Ok(OrderAnswer::Over) };
+        let Ok(job) = self.open(attempt).await else { return Ok(OrderAnswer::Over) };
         let plan = self.plan(&job).await?;
         let now = self.0.clock.now();
         let staging = (!plan.stage.is_empty()).then(|| "inputs are fetched".to_owned());
@@ -110,7 +110,8 @@ impl Agents {
             let Some(wanted) = plan.stage.get(item.stage) else {
                 return Err(AgentError::Invalid { reason: format!("the order has no stage {}", item.stage) });
             };
-            let input = wanted.input.parse().map_err(|_| AgentError::Invalid { reason: "no input id".into() })?;
+            let input =
+                wanted.input.parse().map_err(|_| AgentError::Invalid { reason: "no input id".into() })?;
             faults.extend(validate::staged(&process, &input, wanted.index, item));
         }
         Ok(if faults.is_empty() { StagedAnswer::Go } else { StagedAnswer::Refused { faults } })
@@ -133,7 +134,12 @@ impl Agents {
     }
 
     /// Bytes of an attempt's log.
-    pub async fn log(&self, attempt: &AttemptName, offset: u64, bytes: Bytes) -> Result<LogAnswer, AgentError> {
+    pub async fn log(
+        &self,
+        attempt: &AttemptName,
+        offset: u64,
+        bytes: Bytes,
+    ) -> Result<LogAnswer, AgentError> {
         self.active(attempt).await?;
         let offset = self.0.logs.append(attempt, offset, &bytes).await?;
         self.0.changes.tell(attempt.launch.job);
@@ -338,8 +344,24 @@ impl Agents {
         Ok((!faults.is_empty()).then(|| failure::invalid_output(id, faults)))
     }
 
-    /// The job of an attempt, while it may still change.
+    /// The job of an attempt that has its order, while it may still change.
+    ///
+    /// An attempt that is not on record got its order before the database was lost: then it is put on record again.
     async fn active(&self, attempt: &AttemptName) -> Result<Job, AgentError> {
+        let job = self.open(attempt).await?;
+        let launch = attempt.launch.launch;
+        if job.attempts.iter().any(|known| known.launch == launch && known.uid == attempt.uid) {
+            return Ok(job);
+        }
+        let now = self.0.clock.now();
+        match self.0.change(job.id, |job| job.attempt_started(&attempt.uid, now)).await? {
+            Changed::Done(job) => Ok(*job),
+            Changed::Refused(_) | Changed::Missing => Err(AgentError::Over),
+        }
+    }
+
+    /// The job of an attempt, while it may still change.
+    async fn open(&self, attempt: &AttemptName) -> Result<Job, AgentError> {
         let job = self.0.store.get(attempt.launch.job).await?.ok_or(AgentError::Over)?;
         let over = job.status().is_terminal() || job.launches != attempt.launch.launch;
         if over { Err(AgentError::Over) } else { Ok(job) }

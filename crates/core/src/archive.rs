@@ -41,7 +41,9 @@ struct Instance {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database belongs to another installation than the objects.
-    #[error("the store belongs to installation {store}, the objects to {objects}: one of them was put here by mistake")]
+    #[error(
+        "the store belongs to installation {store}, the objects to {objects}: one of them was put here by mistake"
+    )]
     OtherInstance {
         /// Installation of the store.
         store: InstanceId,

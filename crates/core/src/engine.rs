@@ -166,7 +166,8 @@ impl Engine {
             reason: parts.registry.why_not_runnable(process).unwrap_or_default(),
         })?;
         let context = validate::Context { own_results: submission.own_results };
-        let valid = validate::validate(process, &submission.request, &context).map_err(SubmitError::Invalid)?;
+        let valid =
+            validate::validate(process, &submission.request, &context).map_err(SubmitError::Invalid)?;
         self.check_own_results(&valid, submission.caller.as_ref()).await?;
         let plan = plan::plan(process, unit, &valid, &parts.settings.plan);
         let job = new_job(&submission, valid.shape, parts.clock.now());
@@ -202,16 +203,17 @@ impl Engine {
         let mut faults = Vec::new();
         for (pointer, wanted) in valid.own_results() {
             let job = self.0.store.get(wanted.job).await?;
-            let value = job.filter(|job| job.owner.as_ref() == caller || job.owner.is_none()).and_then(|job| {
-                match job.state {
+            let value = job.filter(|job| job.owner.as_ref() == caller || job.owner.is_none()).and_then(
+                |job| match job.state {
                     State::Successful { results, .. } => {
                         results.get(wanted.output.as_str())?.get(wanted.index).cloned()
                     }
                     _ => None,
-                }
-            });
+                },
+            );
             if value.is_none() {
-                faults.push(Fault::new(pointer, "there is no such result here: name one of a successful job"));
+                faults
+                    .push(Fault::new(pointer, "there is no such result here: name one of a successful job"));
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(SubmitError::Invalid(faults)) }

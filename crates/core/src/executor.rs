@@ -5,7 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::{id::LaunchName, plan::{Needs, Plan}};
+use crate::{
+    id::LaunchName,
+    plan::{Needs, Plan},
+};
 
 /// Runs launches. Every call may be repeated: each finds what the first one did.
 #[async_trait]

@@ -1,6 +1,10 @@
 //! What a failed attempt is called: one exception type per cause, so that a caller can tell them apart.
 
-use rutter_types::{Fault, JsonMap, Problem, agent::{Limits, Outcome}, exception};
+use rutter_types::{
+    Fault, JsonMap, Problem,
+    agent::{Limits, Outcome},
+    exception,
+};
 use serde_json::{Value, json};
 
 /// The exception of an attempt that ended so; `tail` = the last lines of its log. `None` = it ended well.
@@ -51,9 +55,7 @@ pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>
         }
         Outcome::StagingFailed { faults } => staging_failed(faults),
         Outcome::BadInput { faults } => invalid_inputs(faults.clone()),
-        Outcome::AgentFault { reason } => {
-            failure("agent-fault", "The supervisor failed", reason.clone())
-        }
+        Outcome::AgentFault { reason } => failure("agent-fault", "The supervisor failed", reason.clone()),
     };
     Some(if tail.is_empty() { problem } else { problem.with("logTail", json!(tail)) })
 }
@@ -111,9 +113,9 @@ fn staging_failed(faults: &[Fault]) -> Problem {
 }
 
 fn out_of_memory(peak: u64, limits: &Limits) -> Problem {
-    let limit = limits.memory_bytes.map_or(String::new(), |limit| {
-        format!("; `memoryMax` allows {}", gigabytes(limit))
-    });
+    let limit = limits
+        .memory_bytes
+        .map_or(String::new(), |limit| format!("; `memoryMax` allows {}", gigabytes(limit)));
     failure(
         "out-of-memory",
         "Out of memory",

@@ -20,7 +20,9 @@ pub enum IdError {
         limit: usize,
     },
     /// A character that is not allowed.
-    #[error("has the character {character:?}; letters, digits, '-', '_' and '.' are allowed, and the first must be a letter or digit")]
+    #[error(
+        "has the character {character:?}; letters, digits, '-', '_' and '.' are allowed, and the first must be a letter or digit"
+    )]
     Character {
         /// The first such character.
         character: char,
@@ -41,9 +43,8 @@ fn check_name(text: &str) -> Result<(), IdError> {
     if length > NAME_LIMIT {
         return Err(IdError::TooLong { length, limit: NAME_LIMIT });
     }
-    let allowed = |(at, c): (usize, char)| {
-        !(c.is_ascii_alphanumeric() || (at > 0 && matches!(c, '-' | '_' | '.')))
-    };
+    let allowed =
+        |(at, c): (usize, char)| !(c.is_ascii_alphanumeric() || (at > 0 && matches!(c, '-' | '_' | '.')));
     match text.chars().enumerate().find(|&at| allowed(at)) {
         Some((_, character)) => Err(IdError::Character { character }),
         None => Ok(()),

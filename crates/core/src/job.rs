@@ -2,7 +2,9 @@
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use rutter_types::{OutputSelection, Problem, ResponseKind, StatusCode, Subscriber, TransmissionMode, agent::Usage};
+use rutter_types::{
+    OutputSelection, Problem, ResponseKind, StatusCode, Subscriber, TransmissionMode, agent::Usage,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -227,7 +229,8 @@ impl Job {
 
     /// Attempts before this one that never reported are over: another one has begun.
     pub fn earlier_attempts_lost(mut self, uid: &str, exception: Problem, now: Timestamp) -> Self {
-        let open = self.attempts.iter_mut().filter(|attempt| attempt.finished.is_none() && attempt.uid != uid);
+        let open =
+            self.attempts.iter_mut().filter(|attempt| attempt.finished.is_none() && attempt.uid != uid);
         for attempt in open {
             attempt.finished = Some(now);
             attempt.exception = Some(Box::new(exception.clone()));
@@ -282,8 +285,7 @@ impl Job {
     pub fn failed(mut self, exception: Problem, now: Timestamp) -> Result<Self, TransitionError> {
         self.must_be_active("failed")?;
         self.message.clone_from(&exception.detail);
-        self.state =
-            State::Failed { started: self.started(), finished: now, exception: Box::new(exception) };
+        self.state = State::Failed { started: self.started(), finished: now, exception: Box::new(exception) };
         Ok(self.changed(now))
     }
 

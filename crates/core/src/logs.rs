@@ -200,8 +200,8 @@ impl Logs {
             }
             Piece::Archived { key, .. } => {
                 let body = self.objects.open(key, Some(at..at + most as u64)).await?;
-                let bytes: BytesMut =
-                    body.try_fold(BytesMut::new(), |mut all, piece| async move {
+                let bytes: BytesMut = body
+                    .try_fold(BytesMut::new(), |mut all, piece| async move {
                         all.extend_from_slice(&piece);
                         Ok(all)
                     })
@@ -251,9 +251,7 @@ impl Logs {
             .join(format!("{}-{}.log", attempt.launch.launch, attempt.uid))
     }
 
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<AttemptName, Arc<tokio::sync::Mutex<OpenSpool>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptName, Arc<tokio::sync::Mutex<OpenSpool>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

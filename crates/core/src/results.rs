@@ -6,7 +6,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart, local::LocalFileSystem, path::Path as Key,
+    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart, local::LocalFileSystem,
+    path::Path as Key,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -114,7 +115,9 @@ impl Objects {
     /// Read a document; `None` = there is none.
     pub async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ObjectError> {
         let Some(bytes) = self.get(key).await? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|source| ObjectError::Document { key: key.into(), source })
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|source| ObjectError::Document { key: key.into(), source })
     }
 
     /// Read a small object; `None` = there is none.
@@ -127,7 +130,12 @@ impl Objects {
     }
 
     /// Write an object of any size in flat memory; nothing stays of one that did not come whole.
-    pub async fn put_stream(&self, key: &str, mut body: ByteStream, limit: u64) -> Result<Written, ObjectError> {
+    pub async fn put_stream(
+        &self,
+        key: &str,
+        mut body: ByteStream,
+        limit: u64,
+    ) -> Result<Written, ObjectError> {
         let upload = self.0.put_multipart(&Key::from(key)).await?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut digest = Sha256::new();

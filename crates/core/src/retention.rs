@@ -13,7 +13,11 @@ const PERIOD: Duration = Duration::from_secs(60);
 const BATCH: usize = 64;
 
 /// Sweep until `stop` turns true; `used` tells the share of the disk in use (0 to 1), where it is known.
-pub async fn run(engine: Engine, used: impl Fn() -> Option<f64> + Send + Sync, mut stop: watch::Receiver<bool>) {
+pub async fn run(
+    engine: Engine,
+    used: impl Fn() -> Option<f64> + Send + Sync,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut period = tokio::time::interval(PERIOD);
     loop {
         tokio::select! {
@@ -21,7 +25,10 @@ pub async fn run(engine: Engine, used: impl Fn() -> Option<f64> + Send + Sync, m
             _ = period.tick() => {}
         }
         if let Err(error) = sweep(&engine, &used).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "could not remove old jobs; trying again");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "could not remove old jobs; trying again"
+            );
         }
     }
 }

@@ -22,7 +22,12 @@ pub trait JobStore: Send + Sync {
 
     /// Store a new job with its plan. With a key, a job already stored under the same key is returned instead,
     /// atomically: of any number of concurrent calls exactly one inserts.
-    async fn insert(&self, job: &Job, plan: &Plan, key: Option<&IdempotencyKey>) -> Result<Inserted, StoreError>;
+    async fn insert(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Inserted, StoreError>;
 
     /// One job.
     async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError>;

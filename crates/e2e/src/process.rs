@@ -257,7 +257,9 @@ impl Drop for Server {
 fn end_agents(folder: &Path) {
     let needle = folder.as_os_str().as_encoded_bytes();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
         let ours = environment.windows(needle.len()).any(|window| window == needle);
         if ours && let Some(pid) = rustix::process::Pid::from_raw(pid) {

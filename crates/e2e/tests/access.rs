@@ -8,8 +8,11 @@ const BOB: &str = "bob-token-0123456789abcdef";
 const OPS: &str = "ops-token-0123456789abcdef";
 
 fn server() -> Server {
-    let builder = Server::builder().package(&shell("say", "printf hello")).config("server: {auth: {tokenFile: tokens.yaml}}");
-    let entry = |name: &str, role: &str, token: &str| format!("- {{name: {name}, role: {role}, token: {token}}}\n");
+    let builder = Server::builder()
+        .package(&shell("say", "printf hello"))
+        .config("server: {auth: {tokenFile: tokens.yaml}}");
+    let entry =
+        |name: &str, role: &str, token: &str| format!("- {{name: {name}, role: {role}, token: {token}}}\n");
     let text = entry("ada", "caller", ADA) + &entry("bob", "caller", BOB) + &entry("ops", "operator", OPS);
     builder.file("tokens.yaml", &text).start()
 }
@@ -26,7 +29,8 @@ fn each_caller_sees_own_jobs_and_operators_see_all() {
     client.send(submit).expect(401);
     let submit = client.request("POST", "/processes/say/execution").bearer_auth("wrong-token-wrong-token");
     client.send(submit.json(&json!({"inputs": {}}))).expect(401);
-    let submit = client.request("POST", "/processes/say/execution").bearer_auth(ADA).header("Prefer", "respond-async");
+    let submit =
+        client.request("POST", "/processes/say/execution").bearer_auth(ADA).header("Prefer", "respond-async");
     let answer = client.send(submit.json(&json!({"inputs": {}}))).expect(201);
     let job = answer.header("location").unwrap().to_owned();
     get(&client, &job, ADA).expect(200);
@@ -53,7 +57,8 @@ fn what_the_server_offers_is_public() {
 fn web_pages_of_others_cannot_run_programs_here() {
     let server = Server::builder().package(&shell("say", "printf hello")).start();
     let client = server.client();
-    let from_page = client.request("POST", "/processes/say/execution").header("Origin", "https://evil.example");
+    let from_page =
+        client.request("POST", "/processes/say/execution").header("Origin", "https://evil.example");
     client.send(from_page.json(&json!({"inputs": {}}))).expect(403);
     let rebound = client.request("GET", "/processes").header("Host", "evil.example");
     let answer = client.send(rebound);

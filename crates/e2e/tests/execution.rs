@@ -20,7 +20,10 @@ fn a_synchronous_answer_is_the_result_and_names_its_job() {
 
 #[test]
 fn an_asynchronous_job_can_be_followed_from_its_location() {
-    let package = shell("steps", "echo '40 halfway' >> $RUTTER_PROGRESS; until [ -e $RUTTER_PACKAGE_DIR/go ]; do sleep 0.05; done");
+    let package = shell(
+        "steps",
+        "echo '40 halfway' >> $RUTTER_PROGRESS; until [ -e $RUTTER_PACKAGE_DIR/go ]; do sleep 0.05; done",
+    );
     let server = Server::builder().package(&package).start();
     let client = server.client();
     let job = client.submit("steps", &json!({}));
@@ -67,7 +70,8 @@ fn every_way_to_fail_has_a_type_of_its_own_and_the_tail_of_the_log() {
         ),
         (Package::new("absent", json!(["no-such-program-here"])).output("o", text), "cannot-start"),
     ];
-    let server = packages.iter().fold(Server::builder(), |builder, (package, _)| builder.package(package)).start();
+    let server =
+        packages.iter().fold(Server::builder(), |builder, (package, _)| builder.package(package)).start();
     let client = server.client();
     let jobs: Vec<(String, &str, &str)> = packages
         .iter()

@@ -10,8 +10,9 @@ const SIZE: u64 = 1 << 30;
 #[test]
 fn a_gigabyte_streams_in_and_out_at_flat_memory() {
     let binary = json!({"schema": {"type": "string", "contentEncoding": "binary", "contentMediaType": "application/octet-stream"}});
-    let package = Package::new("large", json!(["sh", "-c", "head -c 1073741824 /dev/zero > $RUTTER_OUT/data"]))
-        .output("data", binary);
+    let package =
+        Package::new("large", json!(["sh", "-c", "head -c 1073741824 /dev/zero > $RUTTER_OUT/data"]))
+            .output("data", binary);
     let server = Server::builder().package(&package).start();
     let client = server.client();
     let before = server.memory();

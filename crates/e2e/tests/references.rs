@@ -75,7 +75,8 @@ fn a_referenced_value_is_checked_as_if_inline() {
 
 #[test]
 fn what_cannot_be_fetched_is_named_with_its_setting() {
-    let server = Server::builder().config("references: {maxBytes: 10, maxRedirects: 1}").package(&mirror()).start();
+    let server =
+        Server::builder().config("references: {maxBytes: 10, maxRedirects: 1}").package(&mirror()).start();
     let client = server.client();
     let fetch = |url: &str| {
         let request = json!({"inputs": {"table": {"href": url}}});

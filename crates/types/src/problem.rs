@@ -55,16 +55,19 @@ impl Fault {
 /// Exception types: those of the standard keep its `http` spelling; ours stand below `RUTTER`.
 pub mod exception {
     /// Unknown process (Part 1, `/req/core/process-exception/no-such-process`).
-    pub const NO_SUCH_PROCESS: &str = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-process";
+    pub const NO_SUCH_PROCESS: &str =
+        "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-process";
     /// Unknown job (`/req/core/job-exception-no-such-job`).
     pub const NO_SUCH_JOB: &str = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-job";
     /// Results asked before the job ended (`/req/core/job-results-exception/results-not-ready`).
-    pub const RESULT_NOT_READY: &str = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/result-not-ready";
+    pub const RESULT_NOT_READY: &str =
+        "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/result-not-ready";
     /// The job ended without what was asked (2.0).
     pub const RESULT_NOT_AVAILABLE: &str =
         "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/result-not-available";
     /// Unknown output id in a path (2.0).
-    pub const NO_SUCH_OUTPUT: &str = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-output";
+    pub const NO_SUCH_OUTPUT: &str =
+        "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-output";
     /// Bad query parameter (2.0).
     pub const INVALID_QUERY: &str =
         "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/invalid-query-parameter-value";

@@ -61,7 +61,8 @@ impl Jobs {
             faults.push(format!("jobs.maxDiskPercent: {} must be at most 100", self.max_disk_percent));
         }
         if self.default_timeout_seconds == 0 {
-            faults.push("jobs.defaultTimeoutSeconds: 0 would end every command at once; write seconds".into());
+            faults
+                .push("jobs.defaultTimeoutSeconds: 0 would end every command at once; write seconds".into());
         }
         faults
     }

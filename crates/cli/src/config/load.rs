@@ -173,7 +173,8 @@ mod tests {
         let (_folder, path) = file("server:\n  publicURL: https://x/\n");
         let error = load(Some(&path), variables(&[]), json!({})).unwrap_err().to_string();
         assert!(error.contains("server.publicURL") && error.contains("publicUrl"), "{error}");
-        let error = load(None, variables(&[("RUTTER__SERVER__NOPE", "1")]), json!({})).unwrap_err().to_string();
+        let error =
+            load(None, variables(&[("RUTTER__SERVER__NOPE", "1")]), json!({})).unwrap_err().to_string();
         assert!(error.contains("server.nope"), "{error}");
     }
 
