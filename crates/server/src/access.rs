@@ -122,9 +122,15 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
-    fn ask(config: &ServerConfig, method: Method, path: &str, pairs: &[(&'static str, &str)]) -> Result<Caller, u16> {
+    fn ask(
+        config: &ServerConfig,
+        method: Method,
+        path: &str,
+        pairs: &[(&'static str, &str)],
+    ) -> Result<Caller, u16> {
         let base = Base::new("http://127.0.0.1:8080");
-        check(config, &base, &method, Place::of(path), &headers(pairs)).map_err(|error| error.status().as_u16())
+        check(config, &base, &method, Place::of(path), &headers(pairs))
+            .map_err(|error| error.status().as_u16())
     }
 
     #[test]
@@ -157,7 +163,9 @@ mod tests {
         let config = ServerConfig { access, ..ServerConfig::default() };
         let ada = [("authorization", "Bearer operators-long-token")];
         let ben = [("authorization", "bearer callers-own-long-token")];
-        for path in ["/", "/conformance", "/api", "/processes", "/processes/echo", "/livez", "/readyz", "/assets/x"] {
+        for path in
+            ["/", "/conformance", "/api", "/processes", "/processes/echo", "/livez", "/readyz", "/assets/x"]
+        {
             assert!(ask(&config, Method::GET, path, &[]).is_ok(), "{path}");
         }
         for path in ["/jobs", "/jobs/x", "/jobs/x/results/y", "/jobs/x/logs", "/metrics"] {

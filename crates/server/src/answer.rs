@@ -12,8 +12,7 @@ use crate::{
 };
 
 /// What pages may load: our own styles and images, and nothing else.
-pub(crate) const PAGE_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+pub(crate) const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// A document as JSON or as a page, whichever was negotiated.
 ///
@@ -58,7 +57,12 @@ pub(crate) fn is_known(known: Option<&HeaderValue>, etag: &HeaderValue) -> bool 
     known.trim() == "*" || known.split(',').any(|tag| bare(tag) == etag)
 }
 
-pub(crate) fn whole(negotiated: &Negotiated, media_type: HeaderValue, etag: &HeaderValue, bytes: Bytes) -> Response {
+pub(crate) fn whole(
+    negotiated: &Negotiated,
+    media_type: HeaderValue,
+    etag: &HeaderValue,
+    bytes: Bytes,
+) -> Response {
     let is_known = is_known(negotiated.known.as_ref(), etag);
     let body = if is_known { Body::empty() } else { Body::from(bytes) };
     let mut response = Response::new(body);

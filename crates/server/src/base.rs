@@ -97,7 +97,8 @@ pub(crate) fn base_of(
         return Ok(base);
     }
     check_host(config, connection, host, by_proxy)?;
-    let trusted = host.filter(|host| is_ours(config, connection, host) || (by_proxy && forwarded::is_host(host)));
+    let trusted =
+        host.filter(|host| is_ours(config, connection, host) || (by_proxy && forwarded::is_host(host)));
     let own = || {
         let local = connection.map_or(config.listen, |it| it.local);
         if config.listen.ip().is_unspecified() { local } else { config.listen }.to_string()
@@ -143,7 +144,9 @@ fn is_ours(config: &ServerConfig, connection: Option<Connection>, host: &str) ->
     if name.eq_ignore_ascii_case("localhost") || is_below_localhost(name) {
         return true;
     }
-    let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() else { return false };
+    let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() else {
+        return false;
+    };
     let address = address.to_canonical();
     address.is_loopback()
         || address == config.listen.ip().to_canonical() && !address.is_unspecified()
@@ -168,12 +171,14 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .collect()
     }
 
     fn base(config: &ServerConfig, peer: &str, pairs: &[(&'static str, &str)]) -> Result<String, ApiError> {
-        let connection =
-            Connection { peer: format!("{peer}:5000").parse().unwrap(), local: config.listen };
+        let connection = Connection { peer: format!("{peer}:5000").parse().unwrap(), local: config.listen };
         base_of(config, Some(connection), &Uri::from_static("/jobs"), &headers(pairs))
             .map(|base| base.as_str().to_owned())
     }
@@ -189,10 +194,23 @@ mod tests {
     #[test]
     fn loopback_names_are_taken_and_others_refused() {
         let config = ServerConfig::default();
-        for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LocalHost:9000", "a.localhost:80", "127.9.9.9"] {
+        for host in [
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "LocalHost:9000",
+            "a.localhost:80",
+            "127.9.9.9",
+        ] {
             assert_eq!(base(&config, "127.0.0.1", &[("host", host)]).unwrap(), format!("http://{host}"));
         }
-        for host in ["evil.example:8080", "localhost.evil.example", "evil.example/localhost", "127.0.0.1.evil.example", "10.0.0.1"] {
+        for host in [
+            "evil.example:8080",
+            "localhost.evil.example",
+            "evil.example/localhost",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+        ] {
             let refused = base(&config, "127.0.0.1", &[("host", host)]);
             assert!(matches!(refused, Err(ApiError::Misdirected)), "{host}");
         }
@@ -201,10 +219,8 @@ mod tests {
     #[test]
     fn a_host_that_nobody_vouches_for_is_not_echoed() {
         let config = ServerConfig { listen: "0.0.0.0:8080".parse().unwrap(), ..behind_proxy() };
-        let connection = Connection {
-            peer: "192.0.2.1:5000".parse().unwrap(),
-            local: "192.0.2.9:8080".parse().unwrap(),
-        };
+        let connection =
+            Connection { peer: "192.0.2.1:5000".parse().unwrap(), local: "192.0.2.9:8080".parse().unwrap() };
         let evil = headers(&[("host", "evil.example"), ("x-forwarded-host", "evil.example")]);
         let base = base_of(&config, Some(connection), &Uri::from_static("/"), &evil).unwrap();
         assert_eq!(base.as_str(), "http://192.0.2.9:8080");
@@ -217,10 +233,29 @@ mod tests {
     fn trusted_proxies_tell_the_url() {
         let config = behind_proxy();
         let table: [(&[(&'static str, &str)], &str); 6] = [
-            (&[("host", "inner"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "example.org"), ("x-forwarded-prefix", "/x/")], "https://example.org/x"),
-            (&[("host", "inner"), ("forwarded", "for=1.2.3.4;host=\"example.org:8443\";proto=https")], "https://example.org:8443"),
+            (
+                &[
+                    ("host", "inner"),
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "example.org"),
+                    ("x-forwarded-prefix", "/x/"),
+                ],
+                "https://example.org/x",
+            ),
+            (
+                &[("host", "inner"), ("forwarded", "for=1.2.3.4;host=\"example.org:8443\";proto=https")],
+                "https://example.org:8443",
+            ),
             (&[("host", "example.org"), ("x-forwarded-proto", "https")], "https://example.org"),
-            (&[("host", "inner"), ("x-forwarded-host", "example.org"), ("x-forwarded-port", "8443"), ("x-forwarded-proto", "https")], "https://example.org:8443"),
+            (
+                &[
+                    ("host", "inner"),
+                    ("x-forwarded-host", "example.org"),
+                    ("x-forwarded-port", "8443"),
+                    ("x-forwarded-proto", "https"),
+                ],
+                "https://example.org:8443",
+            ),
             (&[("host", "inner"), ("x-forwarded-host", "evil.example/<script>")], "http://inner"),
             (&[("host", "inner"), ("x-forwarded-prefix", "//evil.example")], "http://inner"),
         ];
@@ -235,7 +270,8 @@ mod tests {
     fn the_public_url_wins() {
         let url = "https://example.org/rutter/".parse().unwrap();
         let config = ServerConfig { public_url: Some(url), ..behind_proxy() };
-        let got = base(&config, "10.0.0.7", &[("host", "inner"), ("x-forwarded-host", "other.example")]).unwrap();
+        let got =
+            base(&config, "10.0.0.7", &[("host", "inner"), ("x-forwarded-host", "other.example")]).unwrap();
         assert_eq!(got, "https://example.org/rutter");
         let base = Base::new(&got);
         assert_eq!((base.origin(), base.prefix()), ("https://example.org", "/rutter"));

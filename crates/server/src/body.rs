@@ -14,7 +14,8 @@ use crate::{config::Limits, error::ApiError};
 pub async fn read(limits: &Limits, headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::TooLarge { limit: limits.body_bytes };
     let limit = usize::try_from(limits.body_bytes).unwrap_or(usize::MAX);
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limits.body_bytes) {
         return Err(too_large());
     }

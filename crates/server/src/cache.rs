@@ -46,7 +46,8 @@ impl Document {
     }
 
     pub(crate) fn respond(&self, negotiated: &Negotiated) -> Response {
-        let compressed = if negotiated.gzip { self.gzip.get_or_init(|| gzip(&self.bytes)).clone() } else { None };
+        let compressed =
+            if negotiated.gzip { self.gzip.get_or_init(|| gzip(&self.bytes)).clone() } else { None };
         let is_compressed = compressed.is_some();
         let bytes = compressed.unwrap_or_else(|| self.bytes.clone());
         let mut response = answer::whole(negotiated, self.media_type.clone(), &self.etag, bytes);

@@ -11,7 +11,11 @@ pub(crate) fn summary(base: &Base, process: &Process) -> ProcessSummary {
     let [this, other] = self_and_alternate(base, &path(process), Format::Json);
     let mut summary = process.description.summary.clone();
     summary.mutable = Some(false);
-    summary.links.extend([this.titled("Description"), other.titled("Description as a page"), execute(base, process)]);
+    summary.links.extend([
+        this.titled("Description"),
+        other.titled("Description as a page"),
+        execute(base, process),
+    ]);
     summary
 }
 
@@ -26,8 +30,12 @@ pub(crate) fn description(base: &Base, process: &Process, format: Format) -> Pro
         execute(base, process),
         Link::new(base.url("/processes"), "up", "application/json").titled("All processes"),
         Link::new(base.url("/"), "service", "application/json").titled("Landing page"),
-        Link::new(format!("{}?processID={}", base.url("/jobs"), process.id), rel::JOB_LIST, "application/json")
-            .titled("Jobs of this process"),
+        Link::new(
+            format!("{}?processID={}", base.url("/jobs"), process.id),
+            rel::JOB_LIST,
+            "application/json",
+        )
+        .titled("Jobs of this process"),
         Link { href: PROFILE.into(), rel: "profile".into(), ..Link::default() },
     ]);
     ProcessDescription {

@@ -101,7 +101,9 @@ pub enum ApiError {
         allowed: &'static str,
     },
     /// A body that is too long.
-    #[error("the body is longer than {limit} bytes, the limit of this server; give large inputs by reference")]
+    #[error(
+        "the body is longer than {limit} bytes, the limit of this server; give large inputs by reference"
+    )]
     TooLarge {
         /// The limit, bytes.
         limit: u64,
@@ -227,12 +229,16 @@ impl ApiError {
             Self::NoSuchProcess { .. } => (S::NOT_FOUND, exception::NO_SUCH_PROCESS, "no such process"),
             Self::NoSuchJob { .. } => (S::NOT_FOUND, exception::NO_SUCH_JOB, "no such job"),
             Self::Gone { .. } => (S::GONE, "gone", "the job is gone"),
-            Self::ResultNotReady { .. } => (S::NOT_FOUND, exception::RESULT_NOT_READY, "the result is not ready"),
+            Self::ResultNotReady { .. } => {
+                (S::NOT_FOUND, exception::RESULT_NOT_READY, "the result is not ready")
+            }
             Self::ResultNotAvailable { .. } => {
                 (S::NOT_FOUND, exception::RESULT_NOT_AVAILABLE, "the result is not available")
             }
             Self::NoSuchOutput { .. } => (S::BAD_REQUEST, exception::NO_SUCH_OUTPUT, "no such output"),
-            Self::InvalidQuery { .. } => (S::BAD_REQUEST, exception::INVALID_QUERY, "invalid query parameter"),
+            Self::InvalidQuery { .. } => {
+                (S::BAD_REQUEST, exception::INVALID_QUERY, "invalid query parameter")
+            }
             Self::Invalid(_) => (S::BAD_REQUEST, exception::INVALID_PARAMETER, "invalid request"),
             Self::BadRequest { .. } => (S::BAD_REQUEST, "bad-request", "bad request"),
             Self::NotAcceptable { .. } => (S::NOT_ACCEPTABLE, "not-acceptable", "no representation fits"),
@@ -253,7 +259,9 @@ impl ApiError {
                 (S::INSUFFICIENT_STORAGE, "no-space", "the server's disk is full")
             }
             Self::Objects(ObjectError::TooLarge { .. }) => (S::PAYLOAD_TOO_LARGE, "too-large", "too large"),
-            Self::Objects(ObjectError::Source(_)) => (S::BAD_REQUEST, "body-stopped", "the bytes stopped coming"),
+            Self::Objects(ObjectError::Source(_)) => {
+                (S::BAD_REQUEST, "body-stopped", "the bytes stopped coming")
+            }
             Self::Store(_) | Self::Objects(_) | Self::Logs(_) => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "the server can't reach its data")
             }
@@ -296,10 +304,15 @@ impl ApiError {
                 let fault = &faults[0];
                 format!("{}: {}", fault.pointer, fault.detail)
             }
-            Self::Store(StoreError::Full) | Self::Objects(ObjectError::NoSpace) | Self::Logs(LogError::NoSpace) => {
-                "the disk of the server is full; nothing stored before is lost; try again when there is room".into()
+            Self::Store(StoreError::Full)
+            | Self::Objects(ObjectError::NoSpace)
+            | Self::Logs(LogError::NoSpace) => {
+                "the disk of the server is full; nothing stored before is lost; try again when there is room"
+                    .into()
             }
-            Self::Store(_) | Self::Logs(_) | Self::Objects(ObjectError::Store(_) | ObjectError::Document { .. }) => {
+            Self::Store(_)
+            | Self::Logs(_)
+            | Self::Objects(ObjectError::Store(_) | ObjectError::Document { .. }) => {
                 "the server can't reach its data now; its log says why; try again later".into()
             }
             Self::Page(_) | Self::Document(_) | Self::Panicked => "the log of the server says more".into(),
@@ -343,7 +356,9 @@ impl ApiError {
             }
             Self::Unauthorized { .. } => add(header::WWW_AUTHENTICATE, "Bearer realm=\"rutter\""),
             Self::SyncTimeout { job, .. } => add(header::LINK, &format!("<{job}>; rel=\"monitor\"")),
-            Self::UnsupportedMediaType { allowed, .. } => add(HeaderName::from_static("accept-post"), allowed),
+            Self::UnsupportedMediaType { allowed, .. } => {
+                add(HeaderName::from_static("accept-post"), allowed)
+            }
             Self::Store(_) | Self::Objects(_) | Self::Logs(_) if self.status().is_server_error() => {
                 add(header::RETRY_AFTER, "10");
             }
@@ -355,7 +370,9 @@ impl ApiError {
     }
 
     fn log(&self, status: StatusCode) {
-        if !status.is_server_error() || matches!(self, Self::SyncTimeout { .. } | Self::NotRunnable { .. } | Self::Other { .. }) {
+        if !status.is_server_error()
+            || matches!(self, Self::SyncTimeout { .. } | Self::NotRunnable { .. } | Self::Other { .. })
+        {
             return;
         }
         let mut causes = String::new();

@@ -73,7 +73,8 @@ fn prefix(text: &str) -> Option<&str> {
 pub(crate) fn is_host(text: &str) -> bool {
     let name = name_of(text);
     let port = &text[name.len()..];
-    let port_is_right = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let port_is_right =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
     let name_is_right = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {

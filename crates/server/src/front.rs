@@ -221,10 +221,15 @@ impl App {
 
 /// What the router itself refused, before any handler of ours.
 fn of_router(response: &Response) -> Option<ApiError> {
-    let is_text = response.headers().get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/plain"));
+    let is_text = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes().starts_with(b"text/plain"));
     match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => Some(ApiError::MethodNotAllowed),
-        StatusCode::BAD_REQUEST if is_text => Some(ApiError::bad("the path is not well encoded: write it in UTF-8, percent-encoded")),
+        StatusCode::BAD_REQUEST if is_text => {
+            Some(ApiError::bad("the path is not well encoded: write it in UTF-8, percent-encoded"))
+        }
         _ => None,
     }
 }
@@ -318,10 +323,20 @@ impl Default for Worth {
 
 impl Predicate for Worth {
     fn should_compress<B: axum::body::HttpBody>(&self, response: &http::Response<B>) -> bool {
-        const PACKED: [&str; 8] =
-            ["image/", "video/", "audio/", "application/zip", "application/gzip", "application/octet-stream", "multipart/", "text/event-stream"];
-        let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or("");
-        let is_packed = PACKED.iter().any(|packed| media_type.starts_with(packed)) && media_type != "image/svg+xml";
+        const PACKED: [&str; 8] = [
+            "image/",
+            "video/",
+            "audio/",
+            "application/zip",
+            "application/gzip",
+            "application/octet-stream",
+            "multipart/",
+            "text/event-stream",
+        ];
+        let media_type =
+            response.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or("");
+        let is_packed =
+            PACKED.iter().any(|packed| media_type.starts_with(packed)) && media_type != "image/svg+xml";
         response.status() == StatusCode::OK && !is_packed && self.0.should_compress(response)
     }
 }

@@ -60,9 +60,15 @@ impl Metrics {
         let requests = Family::default();
         let durations: Family<RouteLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(BUCKETS));
-        let (jobs, processes, broken, memory) = (Family::default(), Gauge::default(), Gauge::default(), Gauge::default());
+        let (jobs, processes, broken, memory) =
+            (Family::default(), Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("http_requests", "Requests answered", requests.clone());
-        registry.register_with_unit("http_request_duration", "Time to the head of the answer", Unit::Seconds, durations.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time to the head of the answer",
+            Unit::Seconds,
+            durations.clone(),
+        );
         registry.register("jobs", "Jobs stored, by status; accepted ones wait in the queue", jobs.clone());
         registry.register("processes", "Processes that are served", processes.clone());
         registry.register("broken_packages", "Package files with faults", broken.clone());

@@ -73,7 +73,9 @@ fn essence(media_type: &str) -> &str {
 fn by_accept(headers: &HeaderMap, offers: &[Offer<'_>]) -> Option<usize> {
     match headers.get(header::ACCEPT).map(http::HeaderValue::as_bytes) {
         None | Some(b"*/*" | b"") => return (!offers.is_empty()).then_some(0),
-        Some(text) if offers.first().is_some_and(|first| first.media_type.as_bytes() == text) => return Some(0),
+        Some(text) if offers.first().is_some_and(|first| first.media_type.as_bytes() == text) => {
+            return Some(0);
+        }
         Some(_) => {}
     }
     let accept = Accept::of(headers);
@@ -98,7 +100,9 @@ pub fn f_of(uri: &Uri) -> Option<String> {
 /// The first value of a query parameter.
 pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let query = uri.query()?;
-    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 impl Negotiated {
@@ -237,13 +241,19 @@ mod tests {
             (Some("text/html;q=0.1, application/json"), "/", Json),
         ];
         for (accept, uri, wanted) in table {
-            assert_eq!(ErrorFormat::of(&accepting(accept), &uri.parse().unwrap()), wanted, "{accept:?} {uri}");
+            assert_eq!(
+                ErrorFormat::of(&accepting(accept), &uri.parse().unwrap()),
+                wanted,
+                "{accept:?} {uri}"
+            );
         }
     }
 
     #[test]
     fn gzip_is_taken_only_when_named() {
-        for (text, wanted) in [("gzip", true), ("br, gzip;q=0.5", true), ("*", true), ("gzip;q=0", false), ("br", false)] {
+        for (text, wanted) in
+            [("gzip", true), ("br, gzip;q=0.5", true), ("*", true), ("gzip;q=0", false), ("br", false)]
+        {
             let headers = [(header::ACCEPT_ENCODING, text.parse().unwrap())].into_iter().collect();
             assert_eq!(takes_gzip(&headers), wanted, "{text}");
         }

@@ -43,7 +43,9 @@ pub enum TokenFileError {
         source: std::io::Error,
     },
     /// Not the right form.
-    #[error("line {line}, column {column}: {reason}; write a list such as `- {{name: ada, role: caller, tokenSha256: 64 hexadecimal digits}}`")]
+    #[error(
+        "line {line}, column {column}: {reason}; write a list such as `- {{name: ada, role: caller, tokenSha256: 64 hexadecimal digits}}`"
+    )]
     Form {
         /// Line, from 1.
         line: u64,
@@ -53,7 +55,9 @@ pub enum TokenFileError {
         reason: String,
     },
     /// No entries.
-    #[error("there is no entry, so that nobody could call; add `- {{name: …, role: operator, tokenSha256: …}}`")]
+    #[error(
+        "there is no entry, so that nobody could call; add `- {{name: …, role: operator, tokenSha256: …}}`"
+    )]
     Empty,
     /// A name that can't be one.
     #[error("entry {entry}: the name {name:?} {source}")]
@@ -74,7 +78,9 @@ pub enum TokenFileError {
         name: String,
     },
     /// A token that can be guessed.
-    #[error("entry {entry} ({name}): the token is shorter than {LEAST} characters; make one with `openssl rand -hex 32`")]
+    #[error(
+        "entry {entry} ({name}): the token is shorter than {LEAST} characters; make one with `openssl rand -hex 32`"
+    )]
     Short {
         /// Number of the entry, from 1.
         entry: usize,
@@ -82,7 +88,9 @@ pub enum TokenFileError {
         name: String,
     },
     /// No digest.
-    #[error("entry {entry} ({name}): `tokenSha256` must be 64 hexadecimal digits: `printf %s TOKEN | sha256sum`")]
+    #[error(
+        "entry {entry} ({name}): `tokenSha256` must be 64 hexadecimal digits: `printf %s TOKEN | sha256sum`"
+    )]
     Hex {
         /// Number of the entry, from 1.
         entry: usize,
@@ -114,10 +122,8 @@ impl Tokens {
     /// # Errors
     /// The first fault, with the entry and what to write instead. Tokens never stand in it.
     pub fn parse(text: &str) -> Result<Self, TokenFileError> {
-        let entries: Vec<Entry> = rutter_core::yaml::from_str(text).map_err(|error| TokenFileError::Form {
-            line: error.line,
-            column: error.column,
-            reason: error.message,
+        let entries: Vec<Entry> = rutter_core::yaml::from_str(text).map_err(|error| {
+            TokenFileError::Form { line: error.line, column: error.column, reason: error.message }
         })?;
         if entries.is_empty() {
             return Err(TokenFileError::Empty);
@@ -131,11 +137,15 @@ impl Tokens {
 
     fn add(&mut self, number: usize, entry: Entry) -> Result<(), TokenFileError> {
         let Entry { name, role, token, token_sha256 } = entry;
-        let caller: CallerId = name
-            .parse()
-            .map_err(|source| TokenFileError::Name { entry: number, name: name.clone(), source })?;
+        let caller: CallerId = name.parse().map_err(|source| TokenFileError::Name {
+            entry: number,
+            name: name.clone(),
+            source,
+        })?;
         let digest = match (token, token_sha256) {
-            (Some(token), None) if token.len() < LEAST => return Err(TokenFileError::Short { entry: number, name }),
+            (Some(token), None) if token.len() < LEAST => {
+                return Err(TokenFileError::Short { entry: number, name });
+            }
             (Some(token), None) => digest(&token),
             (None, Some(hex)) => {
                 from_hex(&hex).ok_or_else(|| TokenFileError::Hex { entry: number, name: name.clone() })?
@@ -176,7 +186,9 @@ mod tests {
     #[test]
     fn a_caller_is_found_by_token_only() {
         let hex: String = digest("a-long-enough-secret").iter().map(|byte| format!("{byte:02x}")).collect();
-        let file = format!("- {{name: ada, role: operator, tokenSha256: \"{hex}\"}}\n- {{name: ben, role: caller, token: another-long-secret}}\n");
+        let file = format!(
+            "- {{name: ada, role: operator, tokenSha256: \"{hex}\"}}\n- {{name: ben, role: caller, token: another-long-secret}}\n"
+        );
         let tokens = Tokens::parse(&file).unwrap();
         assert_eq!(tokens.find("a-long-enough-secret").unwrap().1, Role::Operator);
         assert_eq!(tokens.find("another-long-secret").unwrap().0.as_str(), "ben");
@@ -193,7 +205,10 @@ mod tests {
             ("- {name: ada, role: caller, token: short}", "shorter than 16"),
             ("- {name: ada, role: caller, tokenSha256: xyz}", "64 hexadecimal digits"),
             ("- {name: ../x, role: caller, token: aaaaaaaaaaaaaaaaaaaa}", "entry 1: the name"),
-            ("- {name: a, role: caller, token: aaaaaaaaaaaaaaaaaaaa}\n- {name: b, role: caller, token: aaaaaaaaaaaaaaaaaaaa}", "entry 2 (b) has the token of another"),
+            (
+                "- {name: a, role: caller, token: aaaaaaaaaaaaaaaaaaaa}\n- {name: b, role: caller, token: aaaaaaaaaaaaaaaaaaaa}",
+                "entry 2 (b) has the token of another",
+            ),
             ("- {name: a, role: boss, token: aaaaaaaaaaaaaaaaaaaa}", "line 1"),
         ] {
             let error = Tokens::parse(file).unwrap_err().to_string();

@@ -51,14 +51,17 @@ fn examples(process: &Process) -> Value {
 fn responses(process: &Process) -> Value {
     let mut responses = Map::new();
     if process.allows(JobControl::SyncExecute) {
-        responses.insert("200".into(), json!({
-            "description": "The results: one raw value, a document, or several parts.",
-            "headers": {
-                "Content-Location": { "$ref": "#/components/headers/ContentLocation" },
-                "Preference-Applied": { "$ref": "#/components/headers/PreferenceApplied" },
-            },
-            "content": contents(process),
-        }));
+        responses.insert(
+            "200".into(),
+            json!({
+                "description": "The results: one raw value, a document, or several parts.",
+                "headers": {
+                    "Content-Location": { "$ref": "#/components/headers/ContentLocation" },
+                    "Preference-Applied": { "$ref": "#/components/headers/PreferenceApplied" },
+                },
+                "content": contents(process),
+            }),
+        );
         responses.insert("204".into(), json!({
             "description": "Outputs by reference: their links stand in the header Link; or no outputs were asked for.",
             "headers": { "Link": { "$ref": "#/components/headers/Link" } },
@@ -188,7 +191,8 @@ fn values(input: &Input) -> Value {
         one
     };
     let about = &input.description;
-    let text: Vec<&str> = [&about.title, &about.description].into_iter().flatten().map(String::as_str).collect();
+    let text: Vec<&str> =
+        [&about.title, &about.description].into_iter().flatten().map(String::as_str).collect();
     if !text.is_empty() {
         schema["description"] = text.join(". ").into();
     }

@@ -12,7 +12,9 @@ fn translate(schema: &Value) -> Value {
     let Some(members) = schema.as_object() else { return schema.clone() };
     if let Some(name) = format_of(members).and_then(component) {
         let reference = json!({ "$ref": format!("#/components/schemas/{name}") });
-        let says_more = members.keys().any(|key| !matches!(key.as_str(), "format" | "allOf" | "type" | "contentMediaType"));
+        let says_more = members
+            .keys()
+            .any(|key| !matches!(key.as_str(), "format" | "allOf" | "type" | "contentMediaType"));
         return match says_more {
             false => reference,
             true => json!({ "allOf": [reference, Value::Object(plain(members))] }),
@@ -31,7 +33,11 @@ fn plain(members: &Map<String, Value>) -> Map<String, Value> {
             // Said by a component already.
             "format" if value.as_str().and_then(component).is_some() => continue,
             "properties" => super::object(
-                value.as_object().into_iter().flatten().map(|(name, schema)| (name.clone(), translate(schema))),
+                value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, schema)| (name.clone(), translate(schema))),
             ),
             "items" | "not" => translate(value),
             "additionalProperties" if value.is_object() => translate(value),
@@ -40,7 +46,8 @@ fn plain(members: &Map<String, Value>) -> Map<String, Value> {
         };
         out.insert(name.to_owned(), value);
     }
-    let is_binary = members.get("contentEncoding").is_some() || out.get("format").is_some_and(|it| it == "binary");
+    let is_binary =
+        members.get("contentEncoding").is_some() || out.get("format").is_some_and(|it| it == "binary");
     if is_binary && out.get("type").is_some_and(|kind| kind == "string") {
         out.insert("format".into(), "byte".into());
     }
@@ -57,19 +64,27 @@ fn plain(members: &Map<String, Value>) -> Map<String, Value> {
 /// Whether the branches of a `oneOf` have media types, which OpenAPI 3.0 can't say: without them a text fits several
 /// branches, and a `oneOf` would refuse it.
 fn differ_by_media_type(branches: &Value) -> bool {
-    branches.as_array().into_iter().flatten().filter(|branch| branch.get("contentMediaType").is_some()).count() > 1
+    branches
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|branch| branch.get("contentMediaType").is_some())
+        .count()
+        > 1
 }
 
 /// The name in `format`, there or alone in an `allOf` (which is how 1.0 writes a bounding box).
 fn format_of(members: &Map<String, Value>) -> Option<&str> {
     let direct = members.get("format").and_then(Value::as_str);
-    let listed = || members.get("allOf")?.as_array()?.iter().find_map(|branch| branch.get("format")?.as_str());
+    let listed =
+        || members.get("allOf")?.as_array()?.iter().find_map(|branch| branch.get("format")?.as_str());
     direct.or_else(listed)
 }
 
 /// The component that says what a format of the standard means (`/rec/ogc-process-description/format-key`).
 fn component(format: &str) -> Option<&'static str> {
-    let short = format.strip_prefix("http://www.opengis.net/def/format/ogcapi-processes/0/").unwrap_or(format);
+    let short =
+        format.strip_prefix("http://www.opengis.net/def/format/ogcapi-processes/0/").unwrap_or(format);
     match short {
         "ogc-bbox" => Some("bbox"),
         "geojson-geometry" => Some("geojsonGeometry"),

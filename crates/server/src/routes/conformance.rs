@@ -3,7 +3,13 @@
 use axum::{extract::State, response::Response};
 use rutter_types::Conformance;
 
-use crate::{base::Base, cache::Document, error::ApiError, negotiate::{Format, Negotiated}, state::AppState};
+use crate::{
+    base::Base,
+    cache::Document,
+    error::ApiError,
+    negotiate::{Format, Negotiated},
+    state::AppState,
+};
 
 /// Exactly what works and is tested.
 const CLASSES: [&str; 13] = [

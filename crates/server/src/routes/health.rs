@@ -8,7 +8,13 @@ use axum::{
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::{answer, base::Base, error::ApiError, negotiate::{Format, Negotiated}, state::AppState};
+use crate::{
+    answer,
+    base::Base,
+    error::ApiError,
+    negotiate::{Format, Negotiated},
+    state::AppState,
+};
 
 /// Alive: requests are answered.
 pub(super) async fn live(
@@ -26,7 +32,13 @@ pub(super) async fn ready(
     negotiated: Option<Negotiated>,
 ) -> Result<Response, ApiError> {
     if *state.stopping().borrow() {
-        return told(&state, &base, negotiated, StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "stopping" }));
+        return told(
+            &state,
+            &base,
+            negotiated,
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({ "status": "stopping" }),
+        );
     }
     if let Err(error) = state.engine.store().instance().await {
         tracing::error!(%error, "the store does not answer");

@@ -3,7 +3,15 @@
 use axum::{extract::State, response::Response};
 use rutter_types::{LandingPage, Link, rel};
 
-use crate::{base::Base, cache::Document, config::ServerConfig, error::ApiError, negotiate::{Format, Negotiated}, openapi, state::AppState};
+use crate::{
+    base::Base,
+    cache::Document,
+    config::ServerConfig,
+    error::ApiError,
+    negotiate::{Format, Negotiated},
+    openapi,
+    state::AppState,
+};
 
 pub(super) async fn read(
     State(state): State<AppState>,
@@ -27,9 +35,11 @@ fn landing(config: &ServerConfig, base: &Base, format: Format) -> LandingPage {
     let links = vec![
         this.titled("This document"),
         other.titled("This document in another form"),
-        Link::new(base.url("/api"), "service-desc", openapi::MEDIA_TYPE).titled("Definition of the API (OpenAPI 3.0)"),
+        Link::new(base.url("/api"), "service-desc", openapi::MEDIA_TYPE)
+            .titled("Definition of the API (OpenAPI 3.0)"),
         Link::new(base.url("/api?f=html"), "service-doc", "text/html").titled("Documentation of the API"),
-        Link::new(base.url("/conformance"), rel::CONFORMANCE, "application/json").titled("Conformance classes"),
+        Link::new(base.url("/conformance"), rel::CONFORMANCE, "application/json")
+            .titled("Conformance classes"),
         Link::new(base.url("/processes"), rel::PROCESSES, "application/json").titled("Processes"),
         Link::new(base.url("/jobs"), rel::JOB_LIST, "application/json").titled("Jobs"),
     ];

@@ -121,11 +121,11 @@ fn seconds(number: f64) -> String {
 }
 
 fn compact(value: &Value) -> Result<String, minijinja::Error> {
-    json(value, |value| serde_json::to_string(value))
+    json(value, serde_json::to_string)
 }
 
 fn pretty(value: &Value) -> Result<String, minijinja::Error> {
-    json(value, |value| serde_json::to_string_pretty(value))
+    json(value, serde_json::to_string_pretty)
 }
 
 fn json(

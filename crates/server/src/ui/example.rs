@@ -19,7 +19,8 @@ pub(crate) struct Call {
 /// The examples of a process, synchronous where it may be; one made of defaults where the package has none.
 pub(crate) fn calls(base: &Base, process: &Process) -> Vec<Call> {
     let url = base.url(&format!("/processes/{}/execution", process.id));
-    let prefer = if process.allows(JobControl::SyncExecute) { "" } else { " \\\n  -H 'Prefer: respond-async'" };
+    let prefer =
+        if process.allows(JobControl::SyncExecute) { "" } else { " \\\n  -H 'Prefer: respond-async'" };
     process.examples.iter().map(|example| call(&url, prefer, example)).collect()
 }
 

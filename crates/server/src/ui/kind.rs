@@ -95,8 +95,14 @@ mod tests {
             (json!({"type": "array", "items": {"type": "integer"}}), "list of: whole number"),
             (json!({"allOf": [{"format": "ogc-bbox"}]}), "bounding box"),
             (json!({"enum": ["a", 1]}), "a, 1"),
-            (json!({"type": "string", "contentEncoding": "binary", "contentMediaType": "image/tiff"}), "file, image/tiff"),
-            (json!({"oneOf": [{"type": "string", "contentMediaType": "text/csv"}, {"type": "boolean"}]}), "text/csv or true or false"),
+            (
+                json!({"type": "string", "contentEncoding": "binary", "contentMediaType": "image/tiff"}),
+                "file, image/tiff",
+            ),
+            (
+                json!({"oneOf": [{"type": "string", "contentMediaType": "text/csv"}, {"type": "boolean"}]}),
+                "text/csv or true or false",
+            ),
             (json!({}), "any"),
         ] {
             assert_eq!(kind(&schema), wanted, "{schema}");

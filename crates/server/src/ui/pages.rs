@@ -70,7 +70,12 @@ impl Pages {
         self.fill("plain.html", base, &json!({ "title": title, "text": text }))
     }
 
-    pub(crate) fn landing(&self, base: &Base, landing: &LandingPage, processes: usize) -> Result<String, ApiError> {
+    pub(crate) fn landing(
+        &self,
+        base: &Base,
+        landing: &LandingPage,
+        processes: usize,
+    ) -> Result<String, ApiError> {
         self.fill("landing.html", base, &json!({ "landing": landing, "processes": processes }))
     }
 
@@ -89,7 +94,11 @@ impl Pages {
         calls: &[Call],
         not_runnable: Option<String>,
     ) -> Result<String, ApiError> {
-        self.fill("process.html", base, &json!({ "process": process, "calls": calls, "not_runnable": not_runnable }))
+        self.fill(
+            "process.html",
+            base,
+            &json!({ "process": process, "calls": calls, "not_runnable": not_runnable }),
+        )
     }
 
     pub(crate) fn api(&self, base: &Base, document: &Value) -> Result<String, ApiError> {
@@ -108,7 +117,8 @@ mod tests {
 
     fn status(status: StatusCode) -> StatusInfo {
         let time = "2026-11-25T12:00:00.25Z".parse().unwrap();
-        let exception: Problem = serde_json::from_value(json!({"type": "x", "detail": MARKUP, "more": 1})).unwrap();
+        let exception: Problem =
+            serde_json::from_value(json!({"type": "x", "detail": MARKUP, "more": 1})).unwrap();
         StatusInfo {
             id: "01a2106f-dcda-7300-a3ab-749d538eacf1".into(),
             job_id: "01a2106f-dcda-7300-a3ab-749d538eacf1".into(),
@@ -178,8 +188,19 @@ mod tests {
             first: None,
         };
         let page = Pages::new().jobs(&Base::new("https://example.org/x"), &view);
-        check(page, &["538eacf1", "<option selected>flood", "<option selected>failed", "Older jobs", "40 %", "8eacf1"]);
-        let none = JobsView { jobs: &[], filter: FilterView::default(), processes: vec![], next: None, first: None };
+        check(
+            page,
+            &[
+                "538eacf1",
+                "<option selected>flood",
+                "<option selected>failed",
+                "Older jobs",
+                "40 %",
+                "8eacf1",
+            ],
+        );
+        let none =
+            JobsView { jobs: &[], filter: FilterView::default(), processes: vec![], next: None, first: None };
         check(Pages::new().jobs(&Base::new(""), &none), &["No job fits"]);
     }
 
@@ -207,7 +228,13 @@ mod tests {
         let view = ResultsView { status: &status, rows, archive: Some("https://example.org/zip".into()) };
         check(pages.results(&base, &view), &["47 kB", "<img class=\"picture\"", "[0]", "one archive"]);
         let line = LogLine { time: Some(status.created), stream: "err".into(), text: MARKUP.into() };
-        let view = LogView { status: &status, lines: vec![line], cut: true, plain: "https://example.org/l".into(), refresh: None };
+        let view = LogView {
+            status: &status,
+            lines: vec![line],
+            cut: true,
+            plain: "https://example.org/l".into(),
+            refresh: None,
+        };
         check(pages.log(&base, &view), &["12:00:00.250", "class=\"err\"", "left out"]);
         let mut problem = ApiError::Invalid(vec![Fault::new("/inputs/a", MARKUP)]).problem();
         check(pages.error(&base, &problem), &["&#x2f;inputs&#x2f;a", "Status 400"]);

@@ -25,7 +25,11 @@ async fn without_a_token_only_what_is_public_answers() {
     }
     for path in ["/jobs", "/jobs/x", "/jobs/x/results", "/metrics"] {
         let answer = server.get(path, &[]).await;
-        assert_eq!((answer.status.as_u16(), answer.header("www-authenticate")), (401, "Bearer realm=\"rutter\""), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("www-authenticate")),
+            (401, "Bearer realm=\"rutter\""),
+            "{path}"
+        );
         assert_eq!(answer.json()["status"], 401);
     }
     let answer = server.post("/processes/echo/execution", &[], &json!({"inputs": {"str": "x"}})).await;
@@ -42,7 +46,11 @@ async fn a_browser_may_ask_whether_it_may_ask() {
     let asks = [("origin", "https://notebook.example"), ("access-control-request-method", "POST")];
     for path in ["/processes/echo/execution", "/jobs/x"] {
         let answer = server.send(request(Method::OPTIONS, path, &asks, Body::empty())).await;
-        assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (204, "*"), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("access-control-allow-origin")),
+            (204, "*"),
+            "{path}"
+        );
         assert!(answer.header("access-control-allow-headers").contains("authorization"));
     }
     let refused = server.get("/jobs", &asks).await;
@@ -89,8 +97,11 @@ async fn no_web_page_runs_programs_on_a_laptop() {
 #[tokio::test]
 async fn a_foreign_host_gets_nothing_on_loopback() {
     let server = Server::start().await;
-    for (method, path) in [(Method::GET, "/jobs"), (Method::GET, "/"), (Method::POST, "/processes/echo/execution")] {
-        let answer = server.send(request(method, path, &[("host", "evil.example:8080")], Body::empty())).await;
+    for (method, path) in
+        [(Method::GET, "/jobs"), (Method::GET, "/"), (Method::POST, "/processes/echo/execution")]
+    {
+        let answer =
+            server.send(request(method, path, &[("host", "evil.example:8080")], Body::empty())).await;
         assert_eq!(answer.status, 421, "{path}");
         assert!(!answer.text().contains("evil.example"), "never echoed");
         assert!(answer.header("access-control-allow-origin") != "https://evil.example");

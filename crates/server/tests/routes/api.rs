@@ -25,7 +25,11 @@ async fn each_process_has_a_path_and_a_request_schema_of_its_own() {
         let described = server.json(&format!("/processes/{id}")).await;
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&request["properties"]["inputs"]["properties"]), keys(&described["inputs"]), "{id}");
-        assert_eq!(keys(&request["properties"]["outputs"]["properties"]), keys(&described["outputs"]), "{id}");
+        assert_eq!(
+            keys(&request["properties"]["outputs"]["properties"]),
+            keys(&described["outputs"]),
+            "{id}"
+        );
         assert!(!content["examples"].as_object().unwrap().is_empty(), "{id}");
         insta::assert_json_snapshot!(format!("request-{id}"), request);
     }
@@ -67,9 +71,11 @@ async fn every_described_get_without_parameters_works() {
         assert_eq!(answer.status, 200, "{path}");
         let media_type = answer.header("content-type");
         let content = &operations["get"]["responses"]["200"]["content"];
-        let is_described = content.as_object().unwrap().keys().any(|known| {
-            media_type == known || media_type.split(';').next() == Some(known.as_str())
-        });
+        let is_described = content
+            .as_object()
+            .unwrap()
+            .keys()
+            .any(|known| media_type == known || media_type.split(';').next() == Some(known.as_str()));
         assert!(is_described, "{path} {media_type}");
     }
 }
@@ -77,11 +83,15 @@ async fn every_described_get_without_parameters_works() {
 #[tokio::test]
 async fn tokens_are_in_the_definition_where_they_are_needed() {
     let tokens = Tokens::parse("- {name: ada, role: operator, token: operators-long-token}").unwrap();
-    let server = Server::with(ServerConfig { access: Access::Tokens(tokens), ..ServerConfig::default() }).await;
+    let server =
+        Server::with(ServerConfig { access: Access::Tokens(tokens), ..ServerConfig::default() }).await;
     let definition = server.get("/api", &[]).await.json();
     assert_eq!(definition["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     assert_eq!(definition["paths"]["/jobs"]["get"]["security"], serde_json::json!([{"bearer": []}]));
-    assert_eq!(definition["paths"]["/processes/echo/execution"]["post"]["security"], serde_json::json!([{"bearer": []}]));
+    assert_eq!(
+        definition["paths"]["/processes/echo/execution"]["post"]["security"],
+        serde_json::json!([{"bearer": []}])
+    );
     assert_eq!(definition["paths"]["/"]["get"]["security"][0], serde_json::json!({}));
     let (_open, open) = self::definition().await;
     assert!(open["components"].get("securitySchemes").is_none());
@@ -104,8 +114,13 @@ async fn the_page_lists_every_operation() {
 #[tokio::test]
 async fn the_committed_document_is_the_present_one() {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/openapi.json");
-    let Ok(text) = std::fs::read_to_string(&file) else { panic!("{} is missing: cargo xtask schemas", file.display()) };
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        panic!("{} is missing: cargo xtask schemas", file.display())
+    };
     let (server, _) = definition().await;
     let present = openapi::document(&server.state.registry.snapshot(), "http://127.0.0.1:8080");
-    assert!(serde_json::from_str::<Value>(&text).unwrap() == present, "it is out of date: run cargo xtask schemas");
+    assert!(
+        serde_json::from_str::<Value>(&text).unwrap() == present,
+        "it is out of date: run cargo xtask schemas"
+    );
 }

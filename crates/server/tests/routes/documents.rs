@@ -53,7 +53,9 @@ examples: [{title: "'; rm", inputs: {x: "it's"}}]
 "#;
     std::fs::write(folder.path().join("evil.yaml"), package).unwrap();
     let server = Server::of(rutter_server::ServerConfig::default(), vec![folder.path().to_owned()]).await;
-    for path in ["/processes?f=html", "/processes/evil?f=html", "/api?f=html", "/processes/%3Cscript%3E?f=html"] {
+    for path in
+        ["/processes?f=html", "/processes/evil?f=html", "/api?f=html", "/processes/%3Cscript%3E?f=html"]
+    {
         let text = server.get(path, &[]).await.text();
         assert!(!text.contains("<script") && !text.contains("<img src=x"), "{path}: {text}");
     }

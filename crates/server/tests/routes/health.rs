@@ -46,5 +46,9 @@ async fn requests_and_jobs_are_counted() {
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
-    assert!(text.contains(r#"rutter_jobs{status="accepted"} 1"#) || text.contains(r#"rutter_jobs{status="running"} 1"#), "{text}");
+    assert!(
+        text.contains(r#"rutter_jobs{status="accepted"} 1"#)
+            || text.contains(r#"rutter_jobs{status="running"} 1"#),
+        "{text}"
+    );
 }

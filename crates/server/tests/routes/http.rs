@@ -6,7 +6,8 @@ use rutter_server::ServerConfig;
 
 use crate::common::{Server, request};
 
-const ROUTES: [&str; 8] = ["/", "/conformance", "/api", "/processes", "/processes/echo", "/jobs", "/livez", "/readyz"];
+const ROUTES: [&str; 8] =
+    ["/", "/conformance", "/api", "/processes", "/processes/echo", "/jobs", "/livez", "/readyz"];
 
 #[tokio::test]
 async fn head_is_get_without_the_body() {
@@ -46,7 +47,9 @@ async fn wrong_methods_and_paths_are_problems() {
     }
     let answer = server.get("/processes/echo/execution", &[]).await;
     assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST"));
-    for path in ["/nothing", "/processes/echo/else", "/assets/../Cargo.toml", "/assets/nothing.js", "//evil.example/"] {
+    for path in
+        ["/nothing", "/processes/echo/else", "/assets/../Cargo.toml", "/assets/nothing.js", "//evil.example/"]
+    {
         let answer = server.get(path, &[]).await;
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -69,7 +72,9 @@ async fn pages_of_other_origins_may_read_what_is_public() {
     for path in ["/", "/processes", "/processes/echo", "/api", "/processes/missing"] {
         let answer = server.get(path, &origin).await;
         assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
-        for name in ["location", "link", "preference-applied", "content-location", "content-disposition", "etag"] {
+        for name in
+            ["location", "link", "preference-applied", "content-location", "content-disposition", "etag"]
+        {
             assert!(answer.header("access-control-expose-headers").contains(name), "{name}");
         }
     }
@@ -89,17 +94,20 @@ async fn preflights_are_answered_for_those_who_may() {
     let path = "/processes/echo/execution";
     let named = vec!["https://named.example".to_owned()];
     let server = Server::with(ServerConfig { allowed_origins: named, ..ServerConfig::default() }).await;
-    let answer = server.send(request(Method::OPTIONS, path, &asks("https://named.example"), Body::empty())).await;
+    let answer =
+        server.send(request(Method::OPTIONS, path, &asks("https://named.example"), Body::empty())).await;
     assert_eq!(answer.status, 204);
     assert_eq!(answer.header("access-control-allow-origin"), "https://named.example");
     assert!(answer.header("access-control-allow-methods").contains("POST"));
     assert!(answer.header("access-control-allow-headers").contains("prefer"));
     assert!(answer.header("vary").contains("Origin"));
-    let answer = server.send(request(Method::OPTIONS, path, &asks("https://evil.example"), Body::empty())).await;
+    let answer =
+        server.send(request(Method::OPTIONS, path, &asks("https://evil.example"), Body::empty())).await;
     assert_eq!(answer.header("access-control-allow-origin"), "");
     let public = ServerConfig { listen: "0.0.0.0:8080".parse().unwrap(), ..ServerConfig::default() };
     let server = Server::with(public).await;
-    let answer = server.send(request(Method::OPTIONS, path, &asks("https://any.example"), Body::empty())).await;
+    let answer =
+        server.send(request(Method::OPTIONS, path, &asks("https://any.example"), Body::empty())).await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
 }
 

@@ -1,5 +1,7 @@
 //! The router, route by route, without a socket.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -36,7 +36,15 @@ async fn every_document_by_every_accept_and_f() {
     let job = server.post("/processes/countdown/execution", &[], &serde_json::json!({"inputs": {}})).await;
     let job = format!("/jobs/{}", job.json()["jobID"].as_str().unwrap_or("none"));
     let routes = ["/", "/conformance", "/api", "/processes", "/processes/echo", "/jobs", &job];
-    let accepts = [None, Some("*/*"), Some(BROWSER), Some("application/json"), Some("text/html"), Some("image/tiff"), Some("nonsense")];
+    let accepts = [
+        None,
+        Some("*/*"),
+        Some(BROWSER),
+        Some("application/json"),
+        Some("text/html"),
+        Some("image/tiff"),
+        Some("nonsense"),
+    ];
     for route in routes {
         for accept in accepts {
             for f in [None, Some("json"), Some("html"), Some("xml-nonsense")] {
@@ -55,7 +63,11 @@ async fn every_document_by_every_accept_and_f() {
                 assert_eq!(got.split(';').next(), Some(media_type), "{path} {accept:?}");
                 if media_type == "application/problem+json" {
                     assert_eq!(got, media_type, "no parameters: {path}");
-                    assert!(answer.json()["available"].as_array().is_some_and(|it| it.len() > 1), "{}", answer.text());
+                    assert!(
+                        answer.json()["available"].as_array().is_some_and(|it| it.len() > 1),
+                        "{}",
+                        answer.text()
+                    );
                 }
             }
         }

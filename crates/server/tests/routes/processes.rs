@@ -70,15 +70,21 @@ async fn a_walk_by_next_sees_each_process_once() {
 #[tokio::test]
 async fn limits_are_checked_and_capped() {
     let server = Server::start().await;
-    for bad in ["limit=0", "limit=abc", "limit=-1", "limit=1.5", "limit=", "limit=%2B5", "offset=-1", "offset=x"] {
+    for bad in
+        ["limit=0", "limit=abc", "limit=-1", "limit=1.5", "limit=", "limit=%2B5", "offset=-1", "offset=x"]
+    {
         let answer = server.get(&format!("/processes?{bad}"), &[]).await;
         assert_eq!(answer.status, 400, "{bad}");
-        let kind = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/invalid-query-parameter-value";
+        let kind =
+            "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/invalid-query-parameter-value";
         assert_eq!(answer.json()["type"], kind);
         assert_eq!(answer.json()["parameter"], bad.split('=').next().unwrap());
     }
     assert_eq!(server.json("/processes?limit=1").await["processes"].as_array().unwrap().len(), 1);
-    assert_eq!(server.json("/processes?limit=99999999").await["links"][0]["href"], "http://127.0.0.1:8080/processes?limit=10000");
+    assert_eq!(
+        server.json("/processes?limit=99999999").await["links"][0]["href"],
+        "http://127.0.0.1:8080/processes?limit=10000"
+    );
     assert!(server.json("/processes?offset=1000").await["processes"].as_array().unwrap().is_empty());
     assert!(server.json("/processes?unknown=1").await["processes"].is_array());
 }
@@ -102,7 +108,15 @@ async fn conditional(server: &Server, path: &str, tag: &str) -> Answer {
 #[tokio::test]
 async fn documents_that_did_not_change_are_not_sent_again() {
     let server = Server::start().await;
-    for path in ["/", "/conformance", "/api", "/processes", "/processes/echo", "/processes?limit=2", "/processes?f=html"] {
+    for path in [
+        "/",
+        "/conformance",
+        "/api",
+        "/processes",
+        "/processes/echo",
+        "/processes?limit=2",
+        "/processes?f=html",
+    ] {
         let tag = server.get(path, &[]).await.header("etag").to_owned();
         for known in [tag.as_str(), "*", tag.trim_start_matches("W/"), &format!("\"x\", {tag}")] {
             let answer = conditional(&server, path, known).await;

@@ -44,9 +44,9 @@ async fn a_connection_takes_many_requests_and_links_have_the_real_port() {
     for _ in 0..3 {
         assert!(ask(&mut stream, GET).await.starts_with("HTTP/1.1 200 OK\r\n"));
     }
-    let host = format!("GET / HTTP/1.0\r\n\r\n");
+    let plain = "GET / HTTP/1.0\r\n\r\n";
     let mut stream = TcpStream::connect(running.address).await.unwrap();
-    let answer = ask(&mut stream, &host).await;
+    let answer = ask(&mut stream, plain).await;
     assert!(answer.contains(&format!("http://{}/processes", running.address)), "{answer}");
 }
 
@@ -75,7 +75,11 @@ async fn heads_and_bodies_over_the_limit_are_refused() {
     let limits = Limits { body_bytes: 1000, ..Limits::default() };
     let running = running(limits).await;
     let mut stream = TcpStream::connect(running.address).await.unwrap();
-    let answer = ask(&mut stream, &format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024))).await;
+    let answer = ask(
+        &mut stream,
+        &format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024)),
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     let mut stream = TcpStream::connect(running.address).await.unwrap();
     let head = "POST /processes/hello/execution HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n";
