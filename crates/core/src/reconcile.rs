@@ -4,7 +4,7 @@
 //! reports; signals only say where to look, so a restart, a lost signal and a missed event are all just another pass.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -75,6 +75,10 @@ pub struct Reconciler {
     waiting: BTreeMap<JobId, Waiting>,
     starting: JoinSet<Started>,
     retry: HashMap<JobId, Instant>,
+    /// Jobs whose last pass failed, for example because the disk was full.
+    again: BTreeSet<JobId>,
+    /// Whether everything that the last server left was looked at.
+    taken_up: bool,
 }
 
 /// What became of a start.
@@ -108,6 +112,8 @@ pub fn assemble(ingredients: Ingredients) -> (Engine, Reconciler) {
         waiting: BTreeMap::new(),
         starting: JoinSet::new(),
         retry: HashMap::new(),
+        again: BTreeSet::new(),
+        taken_up: false,
     };
     (Engine(parts), reconciler)
 }
@@ -133,13 +139,17 @@ impl Reconciler {
 
     /// After a start: every unfinished job waits or is found again; launches whose jobs are over are ended.
     async fn take_up(&mut self) {
+        self.taken_up = true;
         match self.parts.store.unfinished().await {
             Ok(unfinished) => {
                 for (id, needs, launched) in unfinished {
                     if launched { self.pass(id).await } else { self.enqueue(id, 1, needs) }
                 }
             }
-            Err(error) => tracing::error!(%error, "could not read the unfinished jobs; trying again"),
+            Err(error) => {
+                self.taken_up = false;
+                tracing::error!(%error, "could not read the unfinished jobs; trying again");
+            }
         }
         match self.parts.executor.list().await {
             Ok(launches) => {
@@ -147,7 +157,10 @@ impl Reconciler {
                     self.pass(name.job).await;
                 }
             }
-            Err(error) => tracing::error!(%error, "could not list what runs; trying again"),
+            Err(error) => {
+                self.taken_up = false;
+                tracing::error!(%error, "could not list what runs; trying again");
+            }
         }
     }
 
@@ -166,8 +179,14 @@ impl Reconciler {
         }
     }
 
-    /// What nobody signalled: starts to be tried again, and jobs that are over and not archived.
+    /// What nobody signals: starts and passes to be tried again, and jobs that are over and not archived.
     async fn look_around(&mut self) {
+        if !self.taken_up {
+            self.take_up().await;
+        }
+        for id in std::mem::take(&mut self.again) {
+            self.pass(id).await;
+        }
         match self.parts.store.unarchived(HEAD).await {
             Ok(jobs) => {
                 for id in jobs {
@@ -217,7 +236,11 @@ impl Reconciler {
 
     /// Bring one job together with its launch.
     async fn pass(&mut self, id: JobId) {
-        match self.try_pass(id).await {
+        let passed = self.try_pass(id).await;
+        if passed.is_err() {
+            self.again.insert(id);
+        }
+        match passed {
             Ok(()) => {}
             Err(PassError::Engine(error)) => {
                 tracing::error!(job.id = %id, error = &error as &dyn std::error::Error, "a pass failed; it is repeated");
