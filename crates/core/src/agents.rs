@@ -79,7 +79,11 @@ impl Agents {
 
     /// The order of an attempt. The same answer however often it is asked.
     pub async fn order(&self, attempt: &AttemptName) -> Result<OrderAnswer, AgentError> {
-        let Ok(job) = self.open(attempt).await else { return Ok(OrderAnswer::Over) };
+        let job = match self.open(attempt).await {
+            Ok(job) => job,
+            Err(AgentError::Over) => return Ok(OrderAnswer::Over),
+            Err(error) => return Err(error),
+        };
         let plan = self.plan(&job).await?;
         let now = self.0.clock.now();
         let staging = (!plan.stage.is_empty()).then(|| "inputs are fetched".to_owned());
