@@ -67,6 +67,7 @@ pub(crate) fn load(
         Some(path) => read(path)?,
         None => Value::Object(Map::new()),
     };
+    let written = tree.clone();
     for (name, value) in variables.filter(|(name, _)| name.starts_with(PREFIX)) {
         let value = rutter_core::yaml::from_str(&value)
             .map_err(|error| ConfigError::Variable { name: name.clone(), message: error.to_string() })?;
@@ -74,16 +75,28 @@ pub(crate) fn load(
     }
     merge(&mut tree, flags);
     let place = file.map_or("configuration".into(), |path| path.display().to_string());
-    let mut config: Config = serde_path_to_error::deserialize(tree).map_err(|error| ConfigError::Shape {
-        place,
-        path: error.path().to_string(),
-        message: error.inner().to_string(),
-    })?;
+    let mut config: Config =
+        serde_path_to_error::deserialize(tree.clone()).map_err(|error| ConfigError::Shape {
+            place: place.clone(),
+            path: error.path().to_string(),
+            message: error.inner().to_string(),
+        })?;
     if let Some(folder) = file.and_then(Path::parent) {
         anchor(&mut config, folder);
     }
-    let faults = config.faults();
+    let faults = config.faults().into_iter().map(|fault| match stands_in(&written, &tree, &fault) {
+        true => format!("{place}: {fault}"),
+        false => fault,
+    });
+    let faults: Vec<_> = faults.collect();
     if faults.is_empty() { Ok(config) } else { Err(ConfigError::Values(faults)) }
+}
+
+/// Whether the value that a fault (`key: …`) is about was written in the file, and no variable or flag beat it.
+fn stands_in(file: &Value, merged: &Value, fault: &str) -> bool {
+    let key = fault.split(':').next().unwrap_or_default();
+    let pointer = format!("/{}", key.replace('.', "/"));
+    file.pointer(&pointer).is_some_and(|value| merged.pointer(&pointer) == Some(value))
 }
 
 fn read(path: &Path) -> Result<Value, ConfigError> {
@@ -195,9 +208,11 @@ mod tests {
     }
 
     #[test]
-    fn values_that_cannot_be_right_are_all_named() {
-        let flags = json!({"server": {"listen": "nowhere"}, "jobs": {"keepDays": -1}});
-        let error = load(None, variables(&[]), flags).unwrap_err().to_string();
-        assert!(error.contains("server.listen") && error.contains("jobs.keepDays"), "{error}");
+    fn values_that_cannot_be_right_are_all_named_with_the_file_that_they_stand_in() {
+        let (_folder, path) = file("server: {listen: '127.0.0.1:1'}\njobs: {keepDays: -1}\n");
+        let flags = json!({"server": {"listen": "nowhere"}});
+        let error = load(Some(&path), variables(&[]), flags).unwrap_err().to_string();
+        assert!(error.contains(&format!("{}: jobs.keepDays: -1", path.display())), "{error}");
+        assert!(error.lines().any(|line| line.starts_with("server.listen: \"nowhere\"")), "{error}");
     }
 }
