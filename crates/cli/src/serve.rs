@@ -124,7 +124,8 @@ impl Server {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         check_access(config)?;
         let data = std::path::absolute(config.data.clone().unwrap_or_else(|| "rutter-data".into()))?;
-        for folder in ["", "objects", "logs", "attempts"] {
+        make_folder(&data)?;
+        for folder in ["objects", "logs", "attempts"] {
             make_folder(&data.join(folder))?;
         }
         let listener = listen(&config.server.listen).await?;
@@ -154,7 +155,9 @@ impl Server {
 
     /// Serve until `stop` resolves; requests in progress are finished, running commands go on.
     pub(crate) async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let (stopping, stopped) = watch::channel(false);
+        // Requests that wait for a job need all the rest until they are answered: so that stops after them.
+        let (stopping, serving_stops) = watch::channel(false);
+        let (ending, stopped) = watch::channel(false);
         let mut background = tokio::task::JoinSet::new();
         background.spawn(self.reconciler.run(stopped.clone()));
         background.spawn(self.registry.clone().watch());
@@ -162,12 +165,13 @@ impl Server {
         background.spawn(retention::run(self.engine.clone(), move || disk_share(&data), stopped.clone()));
         let state = rutter_server::AppState::new(self.engine, self.registry, self.config);
         background.spawn(rutter_server::callbacks::run(state.clone(), stopped.clone()));
-        background.spawn(rutter_server::serve_agents(self.agents, state.clone(), stopped.clone()));
-        let serving = tokio::spawn(rutter_server::serve(self.listener, state, stopped));
+        background.spawn(rutter_server::serve_agents(self.agents, state.clone(), stopped));
+        let serving = tokio::spawn(rutter_server::serve(self.listener, state, serving_stops));
         stop.await;
         tracing::info!("stopping: requests are finished, running commands go on without the server");
         let _ = stopping.send(true);
         serving.await?;
+        let _ = ending.send(true);
         background.shutdown().await;
         Ok(())
     }
@@ -225,11 +229,10 @@ async fn handed_over<T, E>(
 }
 
 fn make_folder(path: &Path) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("data: could not make the folder {}", path.display()))
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| {
+        let path = path.display();
+        format!("data: could not make the folder {path}; name one that may be written with --data or `data`")
+    })
 }
 
 /// What the local executor runs.
