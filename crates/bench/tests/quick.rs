@@ -1,0 +1,34 @@
+//! Every part of the benchmark works against the built server. Speed is no matter here: only that rows come out.
+
+use std::process::Command;
+
+/// A piece of a row of each kind.
+const ROWS: [&str; 11] = [
+    "| GET process list, 1000 jobs stored |",
+    "| GET job status, 2000 jobs stored |",
+    "| p99 of GET /jobs, minDuration, 2000 jobs stored, 3 run |",
+    "| POST async, 32 at once, 2000 jobs stored |",
+    "| GET /jobs, no filter: ratio with 2000 to ratio with 1000 jobs stored |",
+    "| POST sync of `true`, p50 |",
+    "| 4 async jobs of `sleep 0.02` to completion,",
+    "| start to first 200 |",
+    "| resident, 100 live jobs |",
+    "| peak of resident memory while 8.0 MiB go in and out |",
+    "| agent of a `sleep`: resident |",
+];
+
+#[test]
+fn prints_every_row() {
+    let output = Command::new(env!("CARGO_BIN_EXE_rutter-bench"))
+        .args(["--quick", "--rutter"])
+        .arg(rutter_e2e::binary())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    for row in ROWS {
+        assert!(table.contains(row), "no row {row} in\n{table}");
+    }
+    assert!(!table.contains("NaN") && !table.contains("inf"), "{table}");
+}
