@@ -1,0 +1,125 @@
+//! The database is lost: everything but queued jobs comes back (invariant 6).
+
+mod aftermath;
+
+use std::fs;
+
+use aftermath::{commands_of, gate, id_of, noting, open_gate, ran, running_in};
+use rutter_e2e::{Client, Server, wait_until};
+use serde_json::{Value, json};
+
+/// What a caller can see of a job that is over.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    status: Value,
+    results: (u16, String),
+    log: String,
+}
+
+fn seen(client: &Client, job: &str) -> Seen {
+    let results = client.get(&format!("{job}/results?f=json"));
+    Seen {
+        status: client.status(job),
+        results: (results.status, results.text()),
+        log: client.get(&format!("{job}/logs?f=text")).expect(200).text(),
+    }
+}
+
+fn delete_database(server: &Server) {
+    let files: Vec<_> = fs::read_dir(server.data())
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("rutter.db"))
+        .collect();
+    assert!(!files.is_empty(), "there is a database");
+    files.iter().for_each(|file| fs::remove_file(file.path()).unwrap());
+}
+
+#[test]
+fn all_but_queued_jobs_come_back_when_the_database_is_lost() {
+    let text = json!({"schema": {"type": "string"}});
+    let ends = "echo a line; seq 30000 > $RUTTER_OUT/data; echo '\"words\"' > $RUTTER_OUT/word";
+    let waits = format!("echo before; {}; echo after; echo '\"late\"' > $RUTTER_OUT/word", gate("all"));
+    let mut server = Server::builder()
+        .config("local: {cpus: 4}")
+        .expect_warning("the database was lost")
+        .package(&noting("ends", ends).output("data", text.clone()).output("word", text.clone()))
+        .package(&noting("fails", "echo because; exit 3"))
+        .package(&noting("waits", &waits).output("word", text))
+        .start();
+    let client = server.client();
+    let mut ended: Vec<_> =
+        (0..6).map(|number| client.submit(if number < 4 { "ends" } else { "fails" }, &json!({}))).collect();
+    for job in &ended {
+        client.finish(job);
+    }
+    let running: Vec<_> = (0..4).map(|_| client.submit("waits", &json!({}))).collect();
+    wait_until("four run", || ran(&server).len() == 10);
+    let queued: Vec<_> = (0..9).map(|_| client.submit("waits", &json!({}))).collect();
+    // One that was dismissed before it ran is over, too.
+    ended.push(client.submit("waits", &json!({})));
+    client.delete(&ended[6]).expect(200);
+    for job in &ended {
+        let last = server.data().join("objects/jobs").join(id_of(job)).join("final.json");
+        wait_until("the job is kept beside the database", || last.is_file());
+    }
+    for job in &running {
+        wait_until("the log arrived", || client.get(&format!("{job}/logs?f=text")).text().contains("before"));
+    }
+    let before: Vec<_> = ended.iter().map(|job| seen(&client, job)).collect();
+    let started: Vec<_> = running.iter().map(|job| client.status(job)["started"].clone()).collect();
+
+    server.kill();
+    delete_database(&server);
+    server.start();
+
+    let after: Vec<_> = ended.iter().map(|job| seen(&client, job)).collect();
+    assert_eq!(after, before);
+    for job in &queued {
+        client.get(job).expect(404);
+    }
+    for (job, started) in running.iter().zip(&started) {
+        wait_until("it is known to run", || client.status(job)["status"] == json!("running"));
+        assert!(!commands_of(job).is_empty());
+        assert!(client.status(job)["started"].is_string());
+        assert!(started.is_string());
+    }
+    open_gate(&server, "all");
+    for job in &running {
+        assert_eq!(client.finish(job)["status"], json!("successful"));
+        assert!(client.get(&format!("{job}/results/word")).expect(200).text().contains("late"));
+        let log = client.get(&format!("{job}/logs?f=text")).expect(200).text();
+        assert!(log.contains("before") && log.contains("after"), "{log}");
+    }
+    assert_eq!(ran(&server).len(), 10, "nothing ran again, and nothing that was only queued");
+    let jobs = client.get("/jobs?limit=100").expect(200).json();
+    assert_eq!(jobs["jobs"].as_array().unwrap().len(), ended.len() + running.len());
+    wait_until("nothing is left running", || running_in(&server).is_empty());
+    // And it stays so.
+    server.kill();
+    server.start();
+    assert_eq!(ended.iter().map(|job| seen(&client, job)).collect::<Vec<_>>(), before);
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_seen_although_the_database_is_lost() {
+    let text = json!({"schema": {"type": "string"}});
+    let line = format!("{}; echo '\"late\"' > $RUTTER_OUT/word", gate("all"));
+    let mut server = Server::builder()
+        .expect_warning("the database was lost")
+        .package(&noting("waits", &line).output("word", text))
+        .start();
+    let client = server.client();
+    let jobs = [client.submit("waits", &json!({})), client.submit("waits", &json!({}))];
+    wait_until("both run", || ran(&server).len() == 2);
+    server.kill();
+    delete_database(&server);
+    open_gate(&server, "all");
+    wait_until("both commands ended", || jobs.iter().all(|job| commands_of(job).is_empty()));
+    server.start();
+    for job in &jobs {
+        assert_eq!(client.finish(job)["status"], json!("successful"));
+        assert!(client.get(&format!("{job}/results/word")).expect(200).text().contains("late"));
+    }
+    assert_eq!(ran(&server).len(), 2);
+}
