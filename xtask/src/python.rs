@@ -1,4 +1,5 @@
-//! Real clients from PyPI against the built server: OWSLib, cuiman, ogc-api-processes-client, schemathesis, and the OpenAPI validator.
+//! Real clients from PyPI against the built server: OWSLib, cuiman, ogc-api-processes-client, schemathesis, and the OpenAPI
+//! validator; and the server behind nginx.
 
 use std::path::PathBuf;
 
@@ -7,6 +8,7 @@ use crate::shell;
 /// Pinned: a new release of a client is looked at before it is trusted to judge.
 const PACKAGES: &[&str] = &[
     "cuiman==0.1.1",
+    // What cuiman stands on; it takes any version, and works with this one.
     "gavicore==0.1.1",
     "ogc-api-processes-client==0.6.0",
     "openapi-spec-validator==0.9.0",
@@ -37,6 +39,7 @@ pub(crate) fn environment() -> anyhow::Result<PathBuf> {
 
 /// Run the clients' tests.
 pub(crate) fn clients() -> anyhow::Result<()> {
+    shell::need("nginx", "nginx-light")?;
     let python = environment()?.display().to_string();
     let binary = shell::target().join("debug/rutter").display().to_string();
     shell::run(&[&python, "-m", "pytest", "-q", "-x", "tests/clients", "--rutter", &binary])
