@@ -1,6 +1,9 @@
 //! `rutter doctor`: what this machine has for jobs, what is missing, and what to do about it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 
@@ -45,9 +48,9 @@ fn machine() -> Vec<Finding> {
     ))]
 }
 
-fn data_folder(path: &PathBuf) -> Vec<Finding> {
+fn data_folder(path: &Path) -> Vec<Finding> {
     let existing = path.ancestors().find(|path| path.as_os_str().is_empty() || path.exists());
-    let existing = existing.filter(|path| !path.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let existing = existing.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut findings = Vec::new();
     match tempfile::Builder::new().prefix(".rutter-doctor").tempfile_in(existing) {
         Ok(_) => findings.push(Finding::Good(format!("{} can be written", existing.display()))),
@@ -69,7 +72,7 @@ fn data_folder(path: &PathBuf) -> Vec<Finding> {
 }
 
 /// The kernel takes socket paths of at most 107 bytes.
-fn socket_path(path: &std::path::Path) -> Vec<Finding> {
+fn socket_path(path: &Path) -> Vec<Finding> {
     let Ok(socket) = std::path::absolute(path.join("agents.sock")) else { return Vec::new() };
     let length = socket.as_os_str().len();
     if length > 107 {

@@ -273,7 +273,6 @@ fn local_config(config: &Config, data: &Path) -> anyhow::Result<LocalConfig> {
 pub(crate) fn capacity(config: &Config) -> Capacity {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let info = rustix::system::sysinfo();
-    #[expect(clippy::unnecessary_cast, reason = "the width of these fields differs between architectures")]
     let machine = info.totalram as u64 * u64::from(info.mem_unit);
     Capacity {
         cpu_milli: config.local.cpus.map_or(cores as u64 * 1000, milli),

@@ -286,9 +286,7 @@ impl Agents {
                 values.push(value);
             }
             if values.is_empty() && wanted.required {
-                let outcome = Outcome::OutputMissing { outputs: vec![wanted.id.clone()] };
-                return Ok(failure::exception_of(&outcome, &plan.limits, Vec::new())
-                    .map_or_else(|| Ok(IndexMap::new()), Err));
+                return Ok(Err(failure::missing_outputs(std::slice::from_ref(&wanted.id))));
             }
             if !values.is_empty() {
                 results.insert(id, values);

@@ -112,11 +112,15 @@ impl Parts {
     /// Write what a launch needs; before the launch.
     pub(crate) async fn write_order(&self, job: &Job, plan: &Plan) -> Result<(), ObjectError> {
         let order = Order { version: VERSION, job: job.clone(), plan: plan.clone() };
-        self.objects.put_json(&order_key(job.id), &order).await
+        // The record is durable in the store; this copy is for a lost store, and the launch it is for ends with the machine.
+        self.objects.put_json_unsynced(&order_key(job.id), &order).await
     }
 
-    /// Write the whole record of a job that is over.
+    /// Write the whole record of a job that is over; one that is there already is the same and stays.
     pub(crate) async fn write_final(&self, job: &Job) -> Result<(), ObjectError> {
+        if self.objects.size(&final_key(job.id)).await?.is_some() {
+            return Ok(());
+        }
         let mut job = job.clone();
         job.archived = true;
         self.objects.put_json(&final_key(job.id), &Final { version: VERSION, job }).await

@@ -40,12 +40,7 @@ pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>
             ),
         )
         .with("output", json!(output)),
-        Outcome::OutputMissing { outputs } => failure(
-            "output-missing",
-            "Missing output",
-            format!("the program ended well but wrote no output {}", quoted(outputs)),
-        )
-        .with("outputs", json!(outputs)),
+        Outcome::OutputMissing { outputs } => missing_outputs(outputs),
         Outcome::OutputUnusable { output, reason } => {
             failure("output-unusable", "Unusable output", format!("output `{output}` {reason}"))
                 .with("output", json!(output))
@@ -89,6 +84,16 @@ pub(crate) fn agent_lost() -> Problem {
 /// The launch ended and nothing tells why.
 pub(crate) fn cannot_start(reason: &str) -> Problem {
     failure("cannot-start", "The program did not start", reason.into())
+}
+
+/// The program ended well and wrote nothing for these.
+pub(crate) fn missing_outputs(outputs: &[String]) -> Problem {
+    failure(
+        "output-missing",
+        "Missing output",
+        format!("the program ended well but wrote no output {}", quoted(outputs)),
+    )
+    .with("outputs", json!(outputs))
 }
 
 /// An output breaks its schema.

@@ -85,23 +85,28 @@ pub struct Written {
 
 /// Objects of one installation.
 #[derive(Clone, Debug)]
-pub struct Objects(Arc<dyn ObjectStore>);
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    /// The same objects, written without waiting for the disk: they survive the server, not the machine.
+    unsynced: Arc<dyn ObjectStore>,
+}
 
 impl Objects {
     /// In a folder of this machine; every write is durable before it returns.
     pub fn in_folder(folder: &Path) -> Result<Self, ObjectError> {
-        let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true).with_automatic_cleanup(true);
-        Ok(Self(Arc::new(store)))
+        let unsynced = LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
+        let store = unsynced.clone().with_fsync(true);
+        Ok(Self { store: Arc::new(store), unsynced: Arc::new(unsynced) })
     }
 
     /// In any object store.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self(store)
+        Self { unsynced: store.clone(), store }
     }
 
     /// Write a small object.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), ObjectError> {
-        self.0.put(&Key::from(key), PutPayload::from_bytes(bytes)).await?;
+        self.store.put(&Key::from(key), PutPayload::from_bytes(bytes)).await?;
         Ok(())
     }
 
@@ -110,6 +115,18 @@ impl Objects {
         let bytes = serde_json::to_vec(document)
             .map_err(|source| ObjectError::Document { key: key.into(), source })?;
         self.put(key, bytes.into()).await
+    }
+
+    /// Write a document that must survive the server but need not survive the machine: nothing runs after a power loss.
+    pub async fn put_json_unsynced<T: Serialize + Sync>(
+        &self,
+        key: &str,
+        document: &T,
+    ) -> Result<(), ObjectError> {
+        let bytes = serde_json::to_vec(document)
+            .map_err(|source| ObjectError::Document { key: key.into(), source })?;
+        self.unsynced.put(&Key::from(key), PutPayload::from_bytes(bytes.into())).await?;
+        Ok(())
     }
 
     /// Read a document; `None` = there is none.
@@ -122,7 +139,7 @@ impl Objects {
 
     /// Read a small object; `None` = there is none.
     pub async fn get(&self, key: &str) -> Result<Option<Bytes>, ObjectError> {
-        match self.0.get(&Key::from(key)).await {
+        match self.store.get(&Key::from(key)).await {
             Ok(found) => Ok(Some(found.bytes().await?)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -136,7 +153,7 @@ impl Objects {
         mut body: ByteStream,
         limit: u64,
     ) -> Result<Written, ObjectError> {
-        let upload = self.0.put_multipart(&Key::from(key)).await?;
+        let upload = self.store.put_multipart(&Key::from(key)).await?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut digest = Sha256::new();
         let mut size = 0u64;
@@ -164,7 +181,7 @@ impl Objects {
     /// Read a part of an object.
     pub async fn open(&self, key: &str, range: Option<Range<u64>>) -> Result<ByteStream, ObjectError> {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
-        let found = self.0.get_opts(&Key::from(key), options).await?;
+        let found = self.store.get_opts(&Key::from(key), options).await?;
         Ok(found.into_stream().map_err(ObjectError::from).boxed())
     }
 
@@ -202,7 +219,7 @@ impl Objects {
 
     /// Bytes of an object; `None` = there is none.
     pub async fn size(&self, key: &str) -> Result<Option<u64>, ObjectError> {
-        match self.0.head(&Key::from(key)).await {
+        match self.store.head(&Key::from(key)).await {
             Ok(found) => Ok(Some(found.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -212,7 +229,7 @@ impl Objects {
     /// Keys and sizes below a prefix, in order.
     pub async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, ObjectError> {
         let mut found: Vec<(String, u64)> = self
-            .0
+            .store
             .list(Some(&Key::from(prefix)))
             .map_ok(|object| (object.location.to_string(), object.size))
             .try_collect()
@@ -223,14 +240,14 @@ impl Objects {
 
     /// Names directly below a prefix that have objects below them.
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, ObjectError> {
-        let found = self.0.list_with_delimiter(Some(&Key::from(prefix))).await?;
+        let found = self.store.list_with_delimiter(Some(&Key::from(prefix))).await?;
         Ok(found.common_prefixes.iter().filter_map(|key| key.filename().map(str::to_owned)).collect())
     }
 
     /// Remove everything below a prefix.
     pub async fn remove_all(&self, prefix: &str) -> Result<(), ObjectError> {
-        let keys = self.0.list(Some(&Key::from(prefix))).map_ok(|object| object.location).boxed();
-        let mut removed = self.0.delete_stream(keys);
+        let keys = self.store.list(Some(&Key::from(prefix))).map_ok(|object| object.location).boxed();
+        let mut removed = self.store.delete_stream(keys);
         loop {
             match removed.try_next().await {
                 Ok(None) => return Ok(()),

@@ -1,5 +1,7 @@
 //! Who may do what, with a token file.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use rutter_e2e::{Client, Server, shell};
 use serde_json::json;
 

@@ -1,5 +1,7 @@
 //! What a caller sees of executions: both modes, every way to end, progress, limits, order.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use rutter_e2e::{Package, Server, shell, wait_until};
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Faults of the machine and of its operators: full disks, stops, stubborn commands, retention, starts that can't succeed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod aftermath;
 
 use std::{
@@ -253,7 +255,7 @@ fn retention_removes_finished_jobs_and_never_active_ones() {
         client.get(&finished).status == 410
     });
     client.get(&format!("{finished}/results")).expect(410);
-    assert!(!kept.exists(), "its files are gone, too");
+    wait_until("its files are gone, too", || !kept.exists());
     assert_eq!(client.status(&stays)["status"], json!("running"));
     open_gate(&server, "stays");
     wait_until("the other one finishes, and goes in its time", || {

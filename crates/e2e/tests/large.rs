@@ -1,5 +1,7 @@
 //! Large data in flat memory.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::Read;
 
 use rutter_e2e::{Package, Server};

@@ -1,5 +1,7 @@
 //! Packages come, change, break and go while the server runs.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use rutter_e2e::{Server, shell, wait_until};
 use serde_json::json;
 

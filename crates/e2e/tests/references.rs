@@ -1,5 +1,7 @@
 //! Inputs given by reference: fetched before the command, guarded, checked as if they had been written inline.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     io::{Read, Write},
     net::TcpListener,

@@ -1,5 +1,7 @@
 //! A crash at any moment loses nothing and repeats nothing: invariants 2, 3 and 6.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod aftermath;
 
 use std::{

@@ -1,6 +1,8 @@
 //! The flood checked by an independent computation: `independent.py` makes elevation models in many formats and coordinate
 //! reference systems with GDAL, floods them with SciPy, measures them with PROJ and GEOS, and compares.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

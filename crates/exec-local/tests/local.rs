@@ -1,5 +1,7 @@
 //! The rules of the executor for one machine, each with a sequence of events that would break it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod bench;
 
 use std::{fs, time::Duration};

@@ -1,5 +1,7 @@
 //! Every store does what every store must do; SQLite also keeps it through everything.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},

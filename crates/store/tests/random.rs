@@ -1,5 +1,7 @@
 //! The memory store is right by looking at it: SQLite must give the same answer to everything, whatever came before.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use rutter_core::{

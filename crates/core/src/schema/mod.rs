@@ -82,7 +82,7 @@ impl Schema {
     }
 
     /// Whether the schema names any media type, so that others are faults.
-    pub(crate) fn names_media_types(&self) -> bool {
+    pub fn names_media_types(&self) -> bool {
         self.branches.iter().any(|branch| branch.media_type.is_some())
     }
 
