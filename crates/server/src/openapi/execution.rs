@@ -208,7 +208,6 @@ fn value(input: &Input) -> Value {
             "type": "object",
             "required": ["value"],
             "properties": { "value": bare, "mediaType": media_type(input) },
-            "additionalProperties": false,
         });
         if input.is_file {
             let encoding = if is_base64(&qualified["properties"]["value"]) { "base64" } else { "utf-8" };
@@ -228,10 +227,12 @@ fn is_base64(schema: &Value) -> bool {
     first.get("format").is_some_and(|format| format == "byte")
 }
 
-/// The media types that the branches of an input's schema have.
+/// The media types that the branches of an input's schema have; where they have none, any may be named.
 fn media_type(input: &Input) -> Value {
-    let named = input.schema.media_types();
-    if named.is_empty() { json!({ "type": "string" }) } else { json!({ "type": "string", "enum": named }) }
+    match input.schema.names_media_types() {
+        true => json!({ "type": "string", "enum": input.schema.media_types() }),
+        false => json!({ "type": "string" }),
+    }
 }
 
 fn selection(process: &Process, output: &Output) -> Value {
