@@ -32,8 +32,6 @@ pub(crate) struct Server {
     pub sync_wait_seconds: u64,
     /// Time that requests get to finish when the server is asked to stop, seconds.
     pub shutdown_seconds: u64,
-    /// Callbacks.
-    pub callbacks: CallbackSection,
 }
 
 impl Default for Server {
@@ -49,7 +47,6 @@ impl Default for Server {
             max_body_bytes: 16 * 1024 * 1024,
             sync_wait_seconds: 30,
             shutdown_seconds: 10,
-            callbacks: CallbackSection::default(),
         }
     }
 }
@@ -62,22 +59,6 @@ pub(crate) enum Auth {
     None,
     /// Bearers of the tokens in this file, relative to the configuration file.
     TokenFile(PathBuf),
-}
-
-/// Section `server.callbacks`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(crate) struct CallbackSection {
-    /// How long a callback is tried, seconds.
-    pub retry_seconds: u64,
-    /// Longest wait for a receiver, seconds.
-    pub timeout_seconds: u64,
-}
-
-impl Default for CallbackSection {
-    fn default() -> Self {
-        Self { retry_seconds: 24 * 3600, timeout_seconds: 30 }
-    }
 }
 
 impl Server {
