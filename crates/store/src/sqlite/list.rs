@@ -21,16 +21,22 @@ use super::{
 };
 use crate::{place, record};
 
-/// Jobs looked at in order of place before the index of durations is tried.
-const PATIENCE: usize = 5_000;
-/// Most jobs taken from the index of durations, to be put in order of place.
-const FEW: usize = 50_000;
+/// How long a filter by duration is tried in one way before the next.
+#[derive(Clone, Copy)]
+struct Effort {
+    /// Jobs looked at in order of place before the index of durations is tried.
+    patience: usize,
+    /// Most jobs taken from the index of durations, to be put in order of place.
+    few: usize,
+}
+
+const EFFORT: Effort = Effort { patience: 5_000, few: 50_000 };
 
 /// Read a page.
 pub(super) fn page(connection: &Connection, filter: &JobFilter, page: Page) -> Result<JobPage, Fault> {
     let _snapshot = connection.unchecked_transaction()?;
     let search = Search::new(filter, page, drift(connection)?);
-    let mut places = search.find(connection, page.limit.saturating_add(1))?;
+    let mut places = search.find(connection, page.limit.saturating_add(1), EFFORT)?;
     let more = places.len() > page.limit;
     places.truncate(page.limit);
     let next = places.last().filter(|_| more).map(|&place| Cursor(place));
@@ -114,15 +120,15 @@ impl Search {
     }
 
     /// Places of the first jobs found, newest first.
-    fn find(&self, connection: &Connection, most: usize) -> Result<Vec<i64>, Fault> {
+    fn find(&self, connection: &Connection, most: usize, effort: Effort) -> Result<Vec<i64>, Fault> {
         if self.durations.is_none() {
             return Ok(merge(connection, &self.streams(true), most, usize::MAX)?.unwrap_or_default());
         }
         // The filter by duration is ours in the first round: SQLite would not tell how many jobs it passes over.
-        if let Some(found) = merge(connection, &self.streams(false), most, PATIENCE)? {
+        if let Some(found) = merge(connection, &self.streams(false), most, effort.patience)? {
             return Ok(found);
         }
-        if let Some(found) = self.among_few(connection, most)? {
+        if let Some(found) = self.among_few(connection, most, effort.few)? {
             return Ok(found);
         }
         Ok(merge(connection, &self.streams(true), most, usize::MAX)?.unwrap_or_default())
@@ -181,7 +187,7 @@ impl Search {
     }
 
     /// By the index of durations; `None` when there are too many in the range.
-    fn among_few(&self, connection: &Connection, most: usize) -> Result<Option<Vec<i64>>, Fault> {
+    fn among_few(&self, connection: &Connection, most: usize, few: usize) -> Result<Option<Vec<i64>>, Fault> {
         let Some(durations) = self.durations.as_ref().filter(|_| self.created.is_none()) else {
             return Ok(None);
         };
@@ -192,7 +198,7 @@ impl Search {
             let mut rows = statement.query(<[i64; 2]>::from(durations.spans(status)))?;
             while let Some(row) = rows.next()? {
                 seen += 1;
-                if seen > FEW {
+                if seen > few {
                     return Ok(None);
                 }
                 let place: i64 = row.get(0)?;
@@ -319,6 +325,7 @@ fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conformance::{at, failed, sample};
 
     /// Every combination of conditions, and whether one of them is by duration.
     fn searches() -> Vec<JobFilter> {
@@ -343,6 +350,54 @@ mod tests {
         let nothing = vec![1i64; statement.parameter_count()];
         let steps = statement.query_map(params_from_iter(nothing), |row| row.get::<_, String>(3)).unwrap();
         steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Jobs of every kind, more of them than the effort below.
+    fn filled() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        super::super::migrations::migrate(&connection, super::super::migrations::STEPS).unwrap();
+        for number in 0..300_i64 {
+            let (mut job, _) = sample(["flood", "ship", "echo"][number as usize % 3]);
+            job.owner = (number % 4 > 0).then(|| ["ada", "bob"][number as usize % 2].parse().unwrap());
+            job.created = at(number);
+            if number % 5 > 0 {
+                job = job.attempt_started("a", at(number)).unwrap();
+            }
+            if number % 5 > 1 {
+                job = failed(job, at(number + number * 37 % 91));
+            }
+            let row = super::super::columns::JobRow::new(&job, None).unwrap();
+            assert!(super::super::change::restore(&connection, &row, None).unwrap());
+        }
+        connection
+    }
+
+    #[test]
+    fn every_way_to_filter_by_duration_finds_the_same() {
+        let connection = filled();
+        let mut filters: Vec<JobFilter> =
+            searches().into_iter().filter(|filter| filter.min_duration.is_some()).collect();
+        for filter in &mut filters {
+            filter.now = at(310);
+            filter.created_from = filter.created_from.map(|_| at(50));
+            filter.created_to = filter.created_to.map(|_| at(250));
+            filter.min_duration = Some(20.0);
+            filter.max_duration = Some(60.0);
+        }
+        let mut total = 0;
+        for filter in &filters {
+            for (most, after) in
+                [(7, None), (1_000, None), (5, Some(Cursor(place::first(at(200).as_microsecond()))))]
+            {
+                let search = Search::new(filter, Page { after, limit: 10 }, 1023);
+                let find = |patience, few| search.find(&connection, most, Effort { patience, few }).unwrap();
+                let by_place = find(usize::MAX, 0);
+                assert_eq!(find(10, usize::MAX), by_place, "by durations: {filter:?}");
+                assert_eq!(find(10, 10), by_place, "by place in the end: {filter:?}");
+                total += by_place.len();
+            }
+        }
+        assert!(total > 500, "{total}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use rusqlite::{Connection, ffi};
+use rusqlite::{Connection, ErrorCode, ffi};
 use rutter_core::store::StoreError;
 use tokio::sync::oneshot;
 
@@ -113,8 +113,10 @@ fn work(connection: &Connection, folder: &Path, queue: &mpsc::Receiver<Box<dyn T
 /// All together; when the transaction is lost, each by itself, so that one that is too large fails alone.
 fn commit_all(connection: &Connection, tasks: &mut [Box<dyn Task>]) {
     let Err(error) = commit(connection, tasks) else { return };
-    if let [only] = tasks {
-        return only.lost(error);
+    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+        // The log can't grow. What of it can go into the database makes room in it: enough to end and remove jobs. It
+        // is as full as before when this fails.
+        let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     }
     for task in tasks {
         if let Err(error) = commit(connection, slice::from_mut(task)) {
