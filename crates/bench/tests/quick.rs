@@ -1,5 +1,7 @@
 //! Every part of the benchmark works against the built server. Speed is no matter here: only that rows come out.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::Command;
 
 /// A piece of a row of each kind.

@@ -10,6 +10,7 @@ mod outputs;
 mod reference;
 mod secret;
 mod staged;
+mod subscriber;
 mod value;
 
 use indexmap::IndexMap;
@@ -120,6 +121,7 @@ pub fn validate(
     }
     faults.extend(unknown_inputs(process, request));
     let shape = outputs::read(process, request, &mut faults);
+    faults.extend(request.subscriber.iter().flat_map(subscriber::faults));
     if faults.is_empty() {
         return Ok(Valid { inputs, shape });
     }

@@ -44,7 +44,8 @@ fn secure(document: &mut Value) {
         let is_public = !path.starts_with("/jobs") && path != "/metrics";
         let operations = operations.as_object_mut().into_iter().flatten();
         for (_, operation) in operations.filter(|(method, _)| *method != "parameters") {
-            operation["security"] = if is_public { json!([{}, { "bearer": [] }]) } else { json!([{ "bearer": [] }]) };
+            operation["security"] =
+                if is_public { json!([{}, { "bearer": [] }]) } else { json!([{ "bearer": [] }]) };
         }
     }
 }
