@@ -8,7 +8,8 @@ pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     install()?;
     lint::run()?;
     shell::run(&["cargo", "build", "--package", "rutter"])?;
-    let mut tests = shell::command(&["cargo", "test", "--workspace", "--", "--test-threads=4"]);
+    let mut tests =
+        shell::command(&["cargo", "test", "--workspace", "--no-fail-fast", "--", "--test-threads=4"]);
     tests.env("RUTTER_BINARY", shell::target().join("debug/rutter"));
     if full {
         tests.env("RUTTER_TEST_FULL", "1");

@@ -85,6 +85,9 @@ impl Agents {
             Err(error) => return Err(error),
         };
         let plan = self.plan(&job).await?;
+        if has_attempt(&job, attempt) {
+            return Ok(OrderAnswer::Run(Box::new(work_order(&job, plan))));
+        }
         let now = self.0.clock.now();
         let staging = (!plan.stage.is_empty()).then(|| "inputs are fetched".to_owned());
         let started = self
@@ -351,8 +354,7 @@ impl Agents {
     /// An attempt that is not on record got its order before the database was lost: then it is put on record again.
     async fn active(&self, attempt: &AttemptName) -> Result<Job, AgentError> {
         let job = self.open(attempt).await?;
-        let launch = attempt.launch.launch;
-        if job.attempts.iter().any(|known| known.launch == launch && known.uid == attempt.uid) {
+        if has_attempt(&job, attempt) {
             return Ok(job);
         }
         let now = self.0.clock.now();
@@ -379,6 +381,11 @@ impl Agents {
     async fn plan(&self, job: &Job) -> Result<Plan, AgentError> {
         self.0.store.plan(job.id).await?.ok_or(AgentError::Over)
     }
+}
+
+/// Whether an attempt has its order already.
+fn has_attempt(job: &Job, attempt: &AttemptName) -> bool {
+    job.attempts.iter().any(|known| known.launch == attempt.launch.launch && known.uid == attempt.uid)
 }
 
 fn work_order(job: &Job, plan: Plan) -> WorkOrder {

@@ -178,18 +178,22 @@ impl Engine {
             body_digest: submission.body_digest.clone(),
             created: job.created,
         });
-        match parts.store.insert(&job, &plan, key.as_ref()).await? {
-            Inserted::New => {
-                tracing::info!(job.id = %job.id, job.process = %job.process, "job is accepted");
-                parts.signal(Signal::Waits(job.id, plan.needs));
-                Ok(Submitted { job, known: false })
-            }
-            Inserted::Known { body_digest, .. } if body_digest != submission.body_digest => {
-                Err(SubmitError::KeyReused)
-            }
-            Inserted::Known { id, .. } => {
-                let job = parts.store.get(id).await?.unwrap_or(job);
-                Ok(Submitted { job, known: true })
+        loop {
+            match parts.store.insert(&job, &plan, key.as_ref()).await? {
+                Inserted::New => {
+                    tracing::info!(job.id = %job.id, job.process = %job.process, "job is accepted");
+                    parts.signal(Signal::Waits(job.id, plan.needs));
+                    return Ok(Submitted { job, known: false });
+                }
+                Inserted::Known { body_digest, .. } if body_digest != submission.body_digest => {
+                    return Err(SubmitError::KeyReused);
+                }
+                // One that was removed in between took its key with it: the next round inserts.
+                Inserted::Known { id, .. } => {
+                    if let Some(job) = parts.store.get(id).await? {
+                        return Ok(Submitted { job, known: true });
+                    }
+                }
             }
         }
     }
