@@ -9,7 +9,9 @@ use anyhow::{Context, bail};
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    // Asked when it runs: several checkouts may share what was built.
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
+    xtask.parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// A command in the root, by words.

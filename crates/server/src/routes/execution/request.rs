@@ -46,11 +46,17 @@ pub(super) fn read(bytes: &[u8], depth: usize) -> Result<Read, ApiError> {
     if !body.is_object() {
         return Err(invalid(Fault::new("", "the body must be a JSON object such as {\"inputs\": {…}}")));
     }
-    let request = ExecuteRequest::deserialize(&body).map_err(|_| ApiError::Invalid(faults_of(&body)))?;
+    let faults = faults_of(&body);
+    if !faults.is_empty() {
+        return Err(ApiError::Invalid(faults));
+    }
+    let request = ExecuteRequest::deserialize(&body)
+        .map_err(|error| invalid(Fault::new("", format!("is no execute request: {error}"))))?;
     Ok(Read { body, request })
 }
 
-/// Why a body is no execute request: each member by itself, so that every fault is told at once.
+/// Why a body is no execute request: each member by itself, so that every fault is told at once. Looked at before the
+/// body is understood, because serde takes a list for an object and `null` for nothing.
 fn faults_of(body: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     let object = |faults: &mut Vec<Fault>, pointer: &str, value: &Value| {
@@ -82,9 +88,6 @@ fn faults_of(body: &Value) -> Vec<Fault> {
                 value,
             ));
         }
-    }
-    if faults.is_empty() {
-        faults.push(Fault::new("", "the body is no execute request"));
     }
     faults
 }
