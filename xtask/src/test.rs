@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::{lint, python, readme, shell};
+use crate::{demo, lint, python, readme, shell};
 
 pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     install()?;
@@ -11,12 +11,16 @@ pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     let mut tests =
         shell::command(&["cargo", "test", "--workspace", "--no-fail-fast", "--", "--test-threads=4"]);
     tests.env("RUTTER_BINARY", shell::target().join("debug/rutter"));
-    if full {
-        tests.env("RUTTER_TEST_FULL", "1");
-    }
     shell::run_command(&mut tests)?;
     python::clients()?;
-    readme::run().context("a block of README.md does not do what it says")
+    readme::run().context("a block of README.md does not do what it says")?;
+    if full { slow() } else { Ok(()) }
+}
+
+/// What is too slow for every change: the flood of a large model, and the demo as it is shipped.
+fn slow() -> anyhow::Result<()> {
+    shell::run(&["cargo", "run", "--release", "--package", "rutter-examples", "--example", "big"])?;
+    demo::run(&["--once".into(), "--listen".into(), "127.0.0.1:0".into()])
 }
 
 /// What tests start: a proxy, a browser, Python's virtual environments.
