@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod dist;
 mod lint;
 mod python;
 mod readme;
@@ -37,6 +38,8 @@ enum Task {
     Lint,
     /// Write the generated files below schemas/.
     Schemas,
+    /// Build the programs as they are shipped, static, and pack them.
+    Dist,
     /// Measure the figures of docs/benchmarks.md.
     Bench {
         /// Stored jobs in the large store.
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Task::Test { full } => test::run(full),
         Task::Lint => lint::run(),
         Task::Schemas => schemas::write(),
+        Task::Dist => dist::run(),
         Task::Bench { jobs } => bench::run(jobs),
     }
 }

@@ -11,7 +11,8 @@ use crate::{
     plan::Plan,
 };
 
-/// Keeps jobs. Whatever returned `Ok` is durable: it survives `kill -9` and, but for the memory store, power loss.
+/// Keeps jobs. Whatever returned `Ok` survives `kill -9` and, but for the memory store, power loss. Steps of a job that is
+/// not over may come to the disk a moment (about 20 ms) after `Ok`: what they tell of ends with the machine anyway.
 #[async_trait]
 pub trait JobStore: Send + Sync {
     /// Identifier of the installation whose jobs these are; `None` in a store just made.

@@ -112,10 +112,19 @@ fn check_answerable(
     request: &rutter_types::ExecuteRequest,
     wish: &Wish<'_>,
 ) -> Result<(), ApiError> {
-    let selected = request.outputs.iter().flatten();
-    let v1 = request.response.is_some() || selected.into_iter().any(|(_, it)| it.transmission_mode.is_some());
-    let types = process.outputs.values().flat_map(|output| &output.media_types).map(String::as_str);
-    shape::is_answerable(v1, &types.collect::<Vec<_>>(), wish)
+    let chosen = request.outputs.as_ref();
+    let v1 = request.response.is_some()
+        || chosen.is_some_and(|it| it.values().any(|it| it.transmission_mode.is_some()));
+    let asked = |id: &str| chosen.is_none_or(|chosen| chosen.contains_key(id));
+    let mut outputs = process.outputs.iter().filter(|(id, _)| asked(id.as_str())).map(|(_, output)| output);
+    let types: Vec<&str> = match (outputs.next(), outputs.next()) {
+        // Nothing is sent, to whoever asks.
+        (None, _) => return Ok(()),
+        (Some(only), None) => only.media_types.iter().map(String::as_str).collect(),
+        // Several come together, in none of their own types.
+        (Some(_), Some(_)) => Vec::new(),
+    };
+    shape::is_answerable(v1, &types, wish)
 }
 
 /// The job of one of our own result URLs: it is read here, with the caller's rights, and never over the network.

@@ -172,6 +172,7 @@ async fn page(state: &AppState, base: &Base, job: &Job) -> Result<Response, ApiE
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, answer::HTML_TYPE);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     answer::page_headers(headers);
     Ok(response)
 }

@@ -11,6 +11,7 @@ mod events;
 mod execution;
 mod list;
 mod logs;
+mod negotiation;
 mod play;
 mod results;
 mod schemas;

@@ -27,7 +27,12 @@ use rutter_core::{
 };
 use rutter_types::StatusCode;
 
-use self::{columns::JobRow, fault::Fault, readers::Readers, writer::Writer};
+use self::{
+    columns::JobRow,
+    fault::Fault,
+    readers::Readers,
+    writer::{OnDisk, Writer},
+};
 use crate::{
     lock::{self, Lock},
     record,
@@ -89,7 +94,11 @@ impl JobStore for SqliteStore {
     }
 
     async fn set_instance(&self, id: InstanceId) -> Result<(), StoreError> {
-        self.writer.run("storing its instance", move |connection| change::set_instance(connection, id)).await
+        self.writer
+            .run("storing its instance", OnDisk::First, move |connection| {
+                change::set_instance(connection, id)
+            })
+            .await
     }
 
     async fn insert(
@@ -100,7 +109,7 @@ impl JobStore for SqliteStore {
     ) -> Result<Inserted, StoreError> {
         let (row, plan, key) = (JobRow::new(job, Some(plan))?, record::write_plan(plan)?, key.cloned());
         let work = move |connection: &Connection| change::insert(connection, &row, &plan, key.as_ref());
-        self.writer.run("storing a job", work).await
+        self.writer.run("storing a job", OnDisk::First, work).await
     }
 
     async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError> {
@@ -114,7 +123,8 @@ impl JobStore for SqliteStore {
     async fn replace(&self, job: &Job, calls: &[Call]) -> Result<bool, StoreError> {
         let (row, calls) = (JobRow::new(job, None)?, calls.to_vec());
         let work = move |connection: &Connection| change::replace(connection, &row, &calls);
-        self.writer.run("changing a job", work).await
+        let on_disk = if job.status().is_terminal() { OnDisk::First } else { OnDisk::Soon };
+        self.writer.run("changing a job", on_disk, work).await
     }
 
     async fn list(&self, filter: &JobFilter, page: Page) -> Result<JobPage, StoreError> {
@@ -133,7 +143,7 @@ impl JobStore for SqliteStore {
 
     async fn set_archived(&self, id: JobId) -> Result<(), StoreError> {
         let work = move |connection: &Connection| change::set_archived(connection, id);
-        self.writer.run("noting that a job is archived", work).await
+        self.writer.run("noting that a job is archived", OnDisk::Soon, work).await
     }
 
     async fn finished_before(&self, before: Timestamp, limit: usize) -> Result<Vec<JobId>, StoreError> {
@@ -142,7 +152,9 @@ impl JobStore for SqliteStore {
     }
 
     async fn remove(&self, id: JobId, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer.run("removing a job", move |connection| change::remove(connection, id, now)).await
+        self.writer
+            .run("removing a job", OnDisk::First, move |connection| change::remove(connection, id, now))
+            .await
     }
 
     async fn gone(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
@@ -153,12 +165,12 @@ impl JobStore for SqliteStore {
         let row = JobRow::new(job, plan)?;
         let plan = plan.map(record::write_plan).transpose()?;
         let work = move |connection: &Connection| change::restore(connection, &row, plan.as_deref());
-        self.writer.run("restoring a job", work).await
+        self.writer.run("restoring a job", OnDisk::First, work).await
     }
 
     async fn forget(&self, keys_before: Timestamp, tombstones_before: Timestamp) -> Result<(), StoreError> {
         let work = move |connection: &Connection| change::forget(connection, keys_before, tombstones_before);
-        self.writer.run("forgetting keys and tombstones", work).await
+        self.writer.run("forgetting keys and tombstones", OnDisk::First, work).await
     }
 
     async fn counts(&self) -> Result<Vec<(StatusCode, u64)>, StoreError> {
@@ -174,11 +186,13 @@ impl JobStore for SqliteStore {
     }
 
     async fn call_done(&self, id: CallId) -> Result<(), StoreError> {
-        self.writer.run("removing a callback", move |connection| calls::done(connection, id)).await
+        self.writer
+            .run("removing a callback", OnDisk::First, move |connection| calls::done(connection, id))
+            .await
     }
 
     async fn call_again(&self, id: CallId, tries: u32, due: Timestamp) -> Result<(), StoreError> {
         let work = move |connection: &Connection| calls::again(connection, id, tries, due);
-        self.writer.run("putting off a callback", work).await
+        self.writer.run("putting off a callback", OnDisk::First, work).await
     }
 }

@@ -1,10 +1,14 @@
 //! The one writer: a thread that puts all that waits into one transaction, so that concurrent callers share its fsync.
+//!
+//! Steps on a job's way that would be seen again after a loss of power need not wait for the disk: they survive the end
+//! of the server at once, and reach the disk with the next change that does wait, or [`SOON`] after.
 
 use std::{
     path::{Path, PathBuf},
     slice,
-    sync::mpsc,
+    sync::mpsc::{self, RecvTimeoutError},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, ffi};
@@ -15,6 +19,18 @@ use super::fault::Fault;
 
 /// Most operations of one transaction: bounds what a failure makes to be done again.
 const BATCH: usize = 256;
+
+/// How long a change may stay off the disk when nothing else is written.
+const SOON: Duration = Duration::from_millis(20);
+
+/// When a change has to be on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnDisk {
+    /// Before the caller is told.
+    First,
+    /// A moment later; until then it survives the end of the server, not that of the machine.
+    Soon,
+}
 
 /// Hands operations to the writer's thread.
 #[derive(Debug)]
@@ -34,15 +50,16 @@ impl Writer {
         Ok(Self { queue: Some(sender), thread: Some(thread) })
     }
 
-    /// Do something to the database. `Ok` comes after the commit: it is durable. What is `doing` may be done more than
-    /// once, each time on the database as it was before. It is done even when the caller goes away meanwhile.
+    /// Do something to the database. `Ok` comes after the commit. What is `doing` may be done more than once, each time
+    /// on the database as it was before. It is done even when the caller goes away meanwhile.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         doing: &'static str,
+        on_disk: OnDisk,
         work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let operation = Operation { doing, work, outcome: None, reply };
+        let operation = Operation { doing, on_disk, work, outcome: None, reply };
         if let Some(queue) = &self.queue {
             // Without a writer the receiver below tells.
             let _ = queue.send(Box::new(operation));
@@ -66,6 +83,9 @@ trait Task: Send {
     /// Do it; `false` = take back what it did.
     fn run(&mut self, connection: &Connection) -> bool;
 
+    /// When it has to be on the disk.
+    fn on_disk(&self) -> OnDisk;
+
     /// Its transaction was lost.
     fn lost(&mut self, why: rusqlite::Error);
 
@@ -75,6 +95,7 @@ trait Task: Send {
 
 struct Operation<T, W> {
     doing: &'static str,
+    on_disk: OnDisk,
     work: W,
     outcome: Option<Result<T, Fault>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
@@ -83,6 +104,10 @@ struct Operation<T, W> {
 impl<T: Send, W: FnMut(&Connection) -> Result<T, Fault> + Send> Task for Operation<T, W> {
     fn run(&mut self, connection: &Connection) -> bool {
         self.outcome.insert((self.work)(connection)).is_ok()
+    }
+
+    fn on_disk(&self) -> OnDisk {
+        self.on_disk
     }
 
     fn lost(&mut self, why: rusqlite::Error) {
@@ -100,14 +125,54 @@ impl<T: Send, W: FnMut(&Connection) -> Result<T, Fault> + Send> Task for Operati
 }
 
 fn work(connection: &Connection, folder: &Path, queue: &mpsc::Receiver<Box<dyn Task>>) {
-    while let Ok(first) = queue.recv() {
+    let mut behind = false;
+    while let Some(first) = next(connection, queue, behind) {
         let mut tasks = vec![first];
         tasks.extend(queue.try_iter().take(BATCH - 1));
+        behind = tasks.iter().all(|task| task.on_disk() == OnDisk::Soon);
         commit_all(connection, &mut tasks);
         for task in tasks {
             task.answer(folder);
         }
     }
+}
+
+/// What comes next, `None` at the end; when nothing comes, what is not on the disk yet is put there meanwhile.
+fn next(
+    connection: &Connection,
+    queue: &mpsc::Receiver<Box<dyn Task>>,
+    behind: bool,
+) -> Option<Box<dyn Task>> {
+    if behind {
+        match queue.recv_timeout(SOON) {
+            Ok(task) => return Some(task),
+            Err(RecvTimeoutError::Timeout) => catch_up(connection),
+            Err(RecvTimeoutError::Disconnected) => {
+                catch_up(connection);
+                return None;
+            }
+        }
+    }
+    queue.recv().ok()
+}
+
+/// Put all of the log on the disk: a synchronised commit takes with it what was written before.
+fn catch_up(connection: &Connection) {
+    let caught_up = synchronise(connection, OnDisk::First)
+        .and_then(|()| step(connection, "UPDATE meta SET value = value WHERE name = 'drift'"));
+    if let Err(error) = caught_up {
+        tracing::warn!(%error, "the latest steps of jobs are not on the disk yet");
+    }
+}
+
+fn synchronise(connection: &Connection, on_disk: OnDisk) -> rusqlite::Result<()> {
+    step(
+        connection,
+        match on_disk {
+            OnDisk::First => "PRAGMA synchronous = FULL",
+            OnDisk::Soon => "PRAGMA synchronous = NORMAL",
+        },
+    )
 }
 
 /// All together; when the transaction is lost, each by itself, so that one that is too large fails alone.
@@ -135,6 +200,8 @@ fn commit(connection: &Connection, tasks: &mut [Box<dyn Task>]) -> rusqlite::Res
 
 /// An operation that fails takes back only what it did.
 fn try_commit(connection: &Connection, tasks: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {
+    let first = tasks.iter().any(|task| task.on_disk() == OnDisk::First);
+    synchronise(connection, if first { OnDisk::First } else { OnDisk::Soon })?;
     step(connection, "BEGIN IMMEDIATE")?;
     for task in tasks {
         step(connection, "SAVEPOINT task")?;
@@ -167,7 +234,7 @@ mod tests {
 
     fn operation(work: impl FnMut(&Connection) -> Result<(), Fault> + Send + 'static) -> Asked {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Operation { doing: "testing", work, outcome: None, reply }), answer)
+        (Box::new(Operation { doing: "testing", on_disk: OnDisk::First, work, outcome: None, reply }), answer)
     }
 
     fn add(number: i64) -> impl FnMut(&Connection) -> Result<(), Fault> + Send {

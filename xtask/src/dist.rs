@@ -1,0 +1,59 @@
+//! `cargo xtask dist`: the programs as they are shipped, linked statically so that they run on any Linux of this kind of
+//! processor and in an image with nothing else; and a tarball of them.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::shell;
+
+/// The programs as they are shipped.
+pub(crate) struct Built {
+    /// `rutter`.
+    pub(crate) server: PathBuf,
+    /// `rutter-agent`: it goes into other people's images, so size counts more than speed.
+    pub(crate) agent: PathBuf,
+}
+
+/// Build both.
+pub(crate) fn build() -> anyhow::Result<Built> {
+    Ok(Built { server: program("rutter", "dist")?, agent: program("rutter-agent", "agent")? })
+}
+
+/// Build both and pack them with licence, README and example packages; tells where.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let built = build()?;
+    let name = format!("rutter-{}-{}", env!("CARGO_PKG_VERSION"), triple()?);
+    let folder = shell::target().join("package").join(&name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    for file in [built.server, built.agent] {
+        let target = folder.join(file.file_name().context("a program has a name")?);
+        std::fs::copy(&file, &target).with_context(|| format!("could not copy {}", file.display()))?;
+    }
+    let target = folder.to_str().context("the target folder's name is no UTF-8")?;
+    shell::run(&["cp", "-R", "LICENSE", "README.md", "processes", target])?;
+    let parent = target.strip_suffix(&name).context("the folder is named so")?;
+    let file = format!("{parent}{name}.tar.gz");
+    // The same files give the same tarball whoever packs them and when.
+    let same = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
+    shell::run(&[&["tar", "-C", parent, "-czf", &file][..], &same, &[&name]].concat())?;
+    println!("{file}");
+    Ok(())
+}
+
+fn program(package: &str, profile: &str) -> anyhow::Result<PathBuf> {
+    let triple = triple()?;
+    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"));
+    let mut build =
+        shell::command(&["cargo", "build", "--profile", profile, "--target", &triple, "--package", package]);
+    shell::run_command(build.env(variable, "-C target-feature=+crt-static"))?;
+    Ok(shell::target().join(&triple).join(profile).join(package))
+}
+
+/// What rustc calls this kind of machine.
+fn triple() -> anyhow::Result<String> {
+    let version = shell::output(&["rustc", "-vV"])?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not tell its host")?.to_owned())
+}
