@@ -1,4 +1,4 @@
-//! Where plans run. Two real executors: `local` (supervised processes) and, later, `kubernetes` (Jobs).
+//! Where plans run. Two real executors: `local` (supervised processes) and `kubernetes` (Jobs).
 
 use std::time::Duration;
 
@@ -90,6 +90,26 @@ pub enum LaunchEnd {
     CannotStart {
         /// For people.
         reason: String,
+    },
+    /// The image is not there, or may not be fetched.
+    ImageMissing {
+        /// For people.
+        reason: String,
+    },
+    /// Ended by the system because its memory was used up.
+    OutOfMemory,
+    /// Ended because its time was used up.
+    TimeLimit,
+    /// Ended because its files took more than their space.
+    ScratchLimit,
+    /// The machine that it ran on was lost.
+    NodeLost,
+    /// Ended by somebody who is not this server.
+    Removed,
+    /// Moved away so often that it would never end.
+    Disrupted {
+        /// How often.
+        times: u32,
     },
 }
 

@@ -2,10 +2,12 @@
 
 use rutter_types::{
     Fault, JsonMap, Problem,
-    agent::{Limits, Outcome},
+    agent::{Limits, Outcome, exit},
     exception,
 };
 use serde_json::{Value, json};
+
+use crate::executor::LaunchEnd;
 
 /// The exception of an attempt that ended so; `tail` = the last lines of its log. `None` = it ended well.
 pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>) -> Option<Problem> {
@@ -26,11 +28,7 @@ pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>
         )
         .with("limitSeconds", json!(limits.command_seconds)),
         Outcome::OutOfMemory { peak_bytes } => out_of_memory(*peak_bytes, limits),
-        Outcome::ScratchLimit => failure(
-            "scratch-limit",
-            "Scratch space",
-            "the program's files took more space than `storageTempMin` gives".into(),
-        ),
+        Outcome::ScratchLimit => scratch_limit(),
         Outcome::OutputLimit { output } => failure(
             "output-limit",
             "Output too large",
@@ -84,6 +82,59 @@ pub(crate) fn agent_lost() -> Problem {
 /// The launch ended and nothing tells why.
 pub(crate) fn cannot_start(reason: &str) -> Problem {
     failure("cannot-start", "The program did not start", reason.into())
+}
+
+/// The exception of a launch that ended without its agent having said why.
+pub(crate) fn exception_of_end(end: &LaunchEnd) -> Problem {
+    match end {
+        LaunchEnd::Exited { code: exit::LOST_CONTACT } => lost_contact(),
+        LaunchEnd::AgentLost | LaunchEnd::Exited { .. } => agent_lost(),
+        LaunchEnd::CannotStart { reason } => cannot_start(reason),
+        LaunchEnd::ImageMissing { reason } => {
+            failure("image-missing", "The image can't be fetched", reason.clone())
+        }
+        LaunchEnd::OutOfMemory => failure(
+            "out-of-memory",
+            "Out of memory",
+            "the program was ended by the system because it used up its memory (`memoryMax`)".into(),
+        ),
+        LaunchEnd::TimeLimit => {
+            failure("time-limit", "Time limit", "the job was ended because its time was used up".into())
+        }
+        LaunchEnd::ScratchLimit => scratch_limit(),
+        LaunchEnd::NodeLost => failure(
+            "node-lost",
+            "The machine was lost",
+            "the machine that the program ran on stopped answering".into(),
+        ),
+        LaunchEnd::Removed => failure(
+            "removed",
+            "Ended from outside",
+            "the job was ended by somebody else than this server".into(),
+        ),
+        LaunchEnd::Disrupted { times } => failure(
+            "disrupted",
+            "Moved away too often",
+            format!("the program was stopped {times} times to free the machine that it ran on"),
+        )
+        .with("times", json!(times)),
+    }
+}
+
+fn scratch_limit() -> Problem {
+    failure(
+        "scratch-limit",
+        "Scratch space",
+        "the program's files took more space than `storageTempMin` gives".into(),
+    )
+}
+
+fn lost_contact() -> Problem {
+    failure(
+        "lost-contact",
+        "The server was out of reach",
+        "the program's machine could not reach the server for too long".into(),
+    )
 }
 
 /// The program ended well and wrote nothing for these.
@@ -161,5 +212,32 @@ impl With for Problem {
             self.more.insert(member.into(), value);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_end_has_a_type_of_its_own() {
+        let reason = || "why".to_owned();
+        let ends = [
+            LaunchEnd::AgentLost,
+            LaunchEnd::CannotStart { reason: reason() },
+            LaunchEnd::ImageMissing { reason: reason() },
+            LaunchEnd::OutOfMemory,
+            LaunchEnd::TimeLimit,
+            LaunchEnd::ScratchLimit,
+            LaunchEnd::NodeLost,
+            LaunchEnd::Removed,
+            LaunchEnd::Disrupted { times: 5 },
+            LaunchEnd::Exited { code: exit::LOST_CONTACT },
+        ];
+        let kinds: BTreeSet<String> = ends.iter().map(|end| exception_of_end(end).kind).collect();
+        assert_eq!(kinds.len(), ends.len());
+        assert_eq!(exception_of_end(&LaunchEnd::Exited { code: 1 }), agent_lost());
     }
 }

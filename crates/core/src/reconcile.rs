@@ -263,7 +263,8 @@ impl Reconciler {
         }
         let Some(name) = job.launch_name() else { return Ok(()) };
         match parts.executor.observe(name).await? {
-            Some(Observation::Pending { .. } | Observation::Running) => Ok(()),
+            Some(Observation::Pending { reason: Some(reason) }) => parts.waits_for(&job, &reason).await,
+            Some(Observation::Pending { reason: None } | Observation::Running) => Ok(()),
             Some(Observation::Ended { end }) => parts.conclude(&job, &end).await,
             None if self.waiting.contains_key(&id) => Ok(()),
             None => {
@@ -347,17 +348,22 @@ async fn try_start(parts: &Parts, name: LaunchName) -> Result<bool, PassError> {
 }
 
 impl Parts {
+    /// What a launch waits for, for whoever reads the status.
+    async fn waits_for(&self, job: &Job, reason: &str) -> Result<(), PassError> {
+        if job.message.as_deref() != Some(reason) {
+            let now = self.clock.now();
+            self.change(job.id, |job| job.progressed(None, Some(reason.to_owned()), now)).await?;
+        }
+        Ok(())
+    }
+
     /// The launch ended and the job did not: it failed. A report that came before has said why.
     async fn conclude(&self, job: &Job, end: &LaunchEnd) -> Result<(), PassError> {
         let now = self.clock.now();
         let told = job.attempts.last().and_then(|attempt| attempt.exception.as_deref().cloned());
-        let problem = match (told, end) {
-            (Some(told), _) => told,
-            (None, LaunchEnd::CannotStart { reason }) => failure::cannot_start(reason),
-            (None, LaunchEnd::AgentLost | LaunchEnd::Exited { .. }) => failure::agent_lost(),
-        };
+        let problem = told.unwrap_or_else(|| failure::exception_of_end(end));
         self.change(job.id, |job| {
-            job.earlier_attempts_lost("", failure::agent_lost(), now).failed(problem.clone(), now)
+            job.earlier_attempts_lost("", problem.clone(), now).failed(problem.clone(), now)
         })
         .await?;
         self.signal(Signal::Look(job.id));
