@@ -49,10 +49,10 @@ fn shown(plan: &Plan) -> String {
     let arguments: Vec<String> = plan.command.iter().map(|arg| argument(arg, &plan.stage)).collect();
     match &plan.unit {
         PlannedUnit::Command => format!("$ {}", arguments.join(" ")),
-        PlannedUnit::Docker { image } if arguments.is_empty() => {
+        PlannedUnit::Docker { image, .. } if arguments.is_empty() => {
             format!("{image} $ (the image's own command)")
         }
-        PlannedUnit::Docker { image } => format!("{image} $ {}", arguments.join(" ")),
+        PlannedUnit::Docker { image, .. } => format!("{image} $ {}", arguments.join(" ")),
     }
 }
 

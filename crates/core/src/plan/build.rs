@@ -27,7 +27,12 @@ pub fn plan(process: &Process, unit: &ExecutionUnit, valid: &Valid, defaults: &P
         told_id: process.legacy_id.clone().unwrap_or_else(|| process.id.to_string()),
         unit: match unit {
             ExecutionUnit::Command(_) => PlannedUnit::Command,
-            ExecutionUnit::Docker(unit) => PlannedUnit::Docker { image: unit.image.clone() },
+            ExecutionUnit::Docker(unit) => PlannedUnit::Docker {
+                image: unit.image.clone(),
+                cpu_limit_milli: needs::cpu_limit(config),
+                gpus: config.gpus.unwrap_or(0),
+                kubernetes: unit.kubernetes.clone(),
+            },
         },
         env: unit.env().to_vec(),
         inputs,

@@ -61,7 +61,21 @@ pub enum PlannedUnit {
     Docker {
         /// Image reference.
         image: String,
+        /// Most thousandths of a core; absent = as many as there are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cpu_limit_milli: Option<u64>,
+        /// Graphics processors.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        gpus: u32,
+        /// The package's member `kubernetes`, for the executor that understands it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kubernetes: Option<serde_json::Value>,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Resources that a job holds while it runs.

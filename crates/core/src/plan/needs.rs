@@ -19,6 +19,11 @@ pub(super) fn needs(config: &Config, defaults: &PlanDefaults) -> Needs {
     }
 }
 
+/// Most thousandths of a core.
+pub(super) fn cpu_limit(config: &Config) -> Option<u64> {
+    config.cpu_max.map(|cores| whole(cores * 1000.0))
+}
+
 /// What an attempt must keep to.
 pub(super) fn limits(config: &Config, defaults: &PlanDefaults) -> Limits {
     let limits = &defaults.limits;

@@ -13,6 +13,7 @@ mod entry;
 mod env;
 pub mod file;
 mod finding;
+mod kubernetes;
 mod located;
 mod model;
 mod output;

@@ -147,7 +147,8 @@ fn examples_work(report: &mut Report<'_>, top: &Spot<'_>, process: &Process) {
 fn why_not(name: &str) -> Option<&'static str> {
     match name {
         "schedules" => Some("schedules are not supported by this version; remove them"),
-        "security" | "validation" => Some("is not supported by this version; remove it"),
+        "security" => Some("belongs below `executionUnit.kubernetes`"),
+        "validation" => Some("is not supported by this version; remove it"),
         "process" => Some("belongs below `processDescription`"),
         "executionUnits" => Some("is called `executionUnit`"),
         "id" | "title" | "version" | "inputs" | "outputs" => {

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{
     CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, ExecutionUnit, Input, Output, OutputBinding,
-    TemplatePart, bindings, command, env,
+    TemplatePart, bindings, command, env, kubernetes,
     located::Kind,
     template::Names,
     walk::{Report, Spot, shorten},
@@ -174,14 +174,14 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
         );
     }
     let Common { command, env, config, outputs } = common(report, spot, declared, None);
-    let kubernetes = spot.get("kubernetes").filter(|member| report.any_object(member));
+    let kubernetes = spot.get("kubernetes").and_then(|member| kubernetes::read(report, &member));
     (report.faults.len() == before).then_some(DockerUnit {
         image: image?,
         command,
         env,
         config,
         outputs,
-        kubernetes: kubernetes.map(|member| member.node.to_value()),
+        kubernetes,
     })
 }
 

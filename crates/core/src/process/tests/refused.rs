@@ -70,6 +70,11 @@ fn every_fault_of_a_file_is_told_in_one_run_with_its_place() {
 #[test]
 fn each_mistake_is_refused_in_its_own_words() {
     let unit = |unit: &str| package("{type: number}", unit);
+    let docker = |kubernetes: &str| {
+        format!(
+            "processDescription: {{process: {{id: p}}}}\nexecutionUnit: {{type: docker, image: a, kubernetes: {kubernetes}}}"
+        )
+    };
     let table = [
         (unit("  command: python3 model.py"), "write the arguments one by one: [python3, model.py]"),
         (unit("  command: []"), "is empty"),
@@ -105,7 +110,16 @@ fn each_mistake_is_refused_in_its_own_words() {
         (unit("  command: [m]\n  bindings: {outputBindings: {y: {glob: /etc/passwd}}}"), "leads out"),
         (unit("  command: [m]\n  bindings: {outputBindings: {y: {glob: 'a[b'}}}"), "is no pattern"),
         (unit("  command: [m]\n  bindings: {outputBindings: {y: {}}}"), "says nothing"),
-        (unit("  command: [m]\nsecurity: none"), "is not supported by this version"),
+        (unit("  command: [m]\nvalidation: lenient"), "is not supported by this version"),
+        (unit("  command: [m]\nsecurity: none"), "belongs below `executionUnit.kubernetes`"),
+        (docker("{nodeselector: {a: b}}"), "did you mean \"nodeSelector\"?"),
+        (docker("{nodeSelector: {a: 1}}"), "executionUnit.kubernetes.nodeSelector.a: must be text"),
+        (docker("{volumes: {name: a}}"), "executionUnit.kubernetes.volumes: must be a list"),
+        (docker("{tolerations: [gpu]}"), "executionUnit.kubernetes.tolerations[0]: must be an object"),
+        (docker("{queue: [a]}"), "executionUnit.kubernetes.queue: must be text"),
+        (docker("{security: strict}"), "allowed: restricted, baseline, none"),
+        (docker("{podTemplate: {specs: {}}}"), "did you mean \"spec\"?"),
+        (docker("{podTemplate: {spec: []}}"), "executionUnit.kubernetes.podTemplate.spec: must be an object"),
         (unit("  command: [m]\nexamples: [{inputs: {z: 1}}]"), "no input \"z\""),
         (package("{type: number, minimum: abc}", "  command: [m]"), "is no valid schema"),
         (package("{type: string, pattern: '('}", "  command: [m]"), "is no valid schema"),
