@@ -1,0 +1,102 @@
+//! What a package may not say to the cluster, told when the package is loaded.
+//!
+//! Packages can come by HTTP from people who may run programs but do not own the cluster; whatever gives a pod more than
+//! its own container is refused unless the server's settings allow it. Misspelt members are refused too: Kubernetes' own
+//! types would pass over them.
+
+mod containers;
+mod known;
+mod spec;
+
+use rutter_core::process::{DockerUnit, EnvEntry, EnvValue};
+use serde_json::Value;
+
+use crate::{config::KubernetesConfig, security::Security, wishes};
+
+/// What keeps a unit from being run on this cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitFault {
+    /// JSON pointer from the unit, such as `/kubernetes/podTemplate/spec/hostNetwork`.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+/// Every fault of a unit, by what this server allows.
+pub fn check_unit(unit: &DockerUnit, config: &KubernetesConfig) -> Vec<UnitFault> {
+    check(!unit.command.is_empty(), &unit.env, unit.kubernetes.as_ref(), config)
+}
+
+/// As [`check_unit`], from the parts that a plan has as well.
+pub(crate) fn check(
+    has_command: bool,
+    env: &[EnvEntry],
+    kubernetes: Option<&Value>,
+    config: &KubernetesConfig,
+) -> Vec<UnitFault> {
+    let mut faults = Faults { config, security: config.security, found: Vec::new() };
+    if !has_command {
+        let message = "has no command, and the image's own is not looked up by this version";
+        faults.add("", message, "write the image's program below `command`");
+    }
+    for (at, entry) in env.iter().enumerate() {
+        if entry.value == EnvValue::Inherit {
+            let message = format!("{} would stand in the cluster for everybody to read", entry.name);
+            faults.add(&format!("/env/{at}"), message, "write `value`, or secretName and secretKey");
+        }
+    }
+    if let Some(kubernetes) = kubernetes {
+        faults.security(kubernetes);
+        known::check(&mut faults, kubernetes);
+        faults.spec(&wishes::spec_of(kubernetes), "/kubernetes");
+        faults.mounts(&kubernetes["volumeMounts"], "/kubernetes/volumeMounts");
+        if let Some(template) = kubernetes.get("podTemplate") {
+            faults.metadata(&template["metadata"], "/kubernetes/podTemplate/metadata");
+            faults.spec(&template["spec"], "/kubernetes/podTemplate/spec");
+        }
+    }
+    faults.found
+}
+
+/// What was found so far, and by which measure.
+struct Faults<'a> {
+    config: &'a KubernetesConfig,
+    /// The unit's level.
+    security: Security,
+    found: Vec<UnitFault>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, pointer: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        self.found.push(UnitFault {
+            pointer: pointer.to_owned(),
+            message: message.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    /// A member that is not allowed at all.
+    fn forbid(&mut self, pointer: &str, why: &str) {
+        self.add(pointer, why, "remove it");
+    }
+
+    fn security(&mut self, kubernetes: &Value) {
+        let Some(wanted) = kubernetes["security"].as_str().and_then(Security::named) else { return };
+        let weakest = self.config.weakest_security;
+        if wanted < weakest {
+            let message = format!("is {wanted}; this server allows {weakest} at the least");
+            self.add("/kubernetes/security", message, format!("write {weakest}, or ask the operator"));
+        }
+        self.security = wanted.max(weakest);
+    }
+}
+
+/// Whether a member is there and says something.
+fn is_set(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(false))
+}
+
+#[cfg(test)]
+mod tests;

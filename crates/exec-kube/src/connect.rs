@@ -1,0 +1,59 @@
+//! A connection to the cluster.
+
+use std::time::Duration;
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use crate::config::{Access, ConfigError};
+
+/// Longest time for making a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Why the cluster can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no way to the cluster.
+    #[error("no access to a cluster: run the server in a pod with a service account, or name a kubeconfig")]
+    Access {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The cluster does not answer, or refuses.
+    #[error("could not {doing}: check that the cluster answers and that the server's account may do that")]
+    Cluster {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// A client that tries everything once: who calls decides about another try.
+pub(crate) async fn connect(access: &Access) -> Result<Client, OpenError> {
+    let unusable = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Access { source };
+    let mut config = match access {
+        Access::InCluster => Config::incluster().map_err(|error| unusable(error.into()))?,
+        Access::Kubeconfig { path, context } => {
+            let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
+            let made = match path {
+                Some(path) => match Kubeconfig::read_from(path) {
+                    Ok(file) => Config::from_custom_kubeconfig(file, &options).await,
+                    Err(error) => Err(error),
+                },
+                None => Config::from_kubeconfig(&options).await,
+            };
+            made.map_err(|error| unusable(error.into()))?
+        }
+    };
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT);
+    Client::try_from(config).map_err(|error| unusable(error.into()))
+}

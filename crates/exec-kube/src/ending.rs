@@ -1,0 +1,112 @@
+//! Ending and forgetting launches.
+//!
+//! A Job that has our finalizer leaves its pods running when it is deleted, unless the deletion is `Foreground`.
+
+use std::time::Duration;
+
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use rutter_core::{executor::ExecutorError, id::LaunchName};
+use serde_json::json;
+
+use crate::{
+    cache::has_finalizer,
+    fault,
+    manifest::AGENT_GRACE,
+    names::{FINALIZER, job_name},
+    observe::is_finished,
+    shared::Shared,
+};
+
+/// Finalizer that a `Foreground` deletion leaves until the pods are gone.
+const FOREGROUND: &str = "foregroundDeletion";
+/// How often a finalizer is taken off an object that somebody changes meanwhile.
+const TRIES: u32 = 5;
+
+/// Delete the Job of a launch and end its pods within `grace`.
+pub(crate) async fn end(shared: &Shared, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
+    let Some(job) = shared.job(name).await? else { return Ok(()) };
+    delete(shared, name, &job).await?;
+    end_pods(shared, name, grace).await
+}
+
+/// Forget a launch: a Job that is over goes when its time is up, another one is deleted.
+pub(crate) async fn release(shared: &Shared, name: LaunchName) -> Result<(), ExecutorError> {
+    if shared.unsure().remove(&name) {
+        // Not the end of a launch, but of a failed try to make it: the next try needs what this one may have made.
+        return Ok(());
+    }
+    for _ in 0..TRIES {
+        let Some(job) = shared.job(name).await? else { return Ok(()) };
+        if !is_finished(&job) {
+            delete(shared, name, &job).await?;
+        }
+        match take_finalizer(shared, name, &job).await {
+            Ok(()) => return Ok(()),
+            Err(error) if fault::is_gone(&error) => return Ok(()),
+            Err(error) if fault::is_conflict(&error) => {}
+            Err(error) => return Err(fault::unavailable("release a job in the cluster")(error)),
+        }
+    }
+    let busy = std::io::Error::other("it changes all the time");
+    Err(fault::other("release a job in the cluster")(busy))
+}
+
+/// Take pods away that should have ended long ago: their machine does not answer. If one still runs after all, what it
+/// reports is not published twice.
+pub(crate) async fn force(shared: &Shared, pod: &Pod) -> Result<(), ExecutorError> {
+    let Some(name) = pod.metadata.name.as_deref() else { return Ok(()) };
+    let parameters =
+        DeleteParams { preconditions: same(pod.metadata.uid.clone()), ..DeleteParams::default() };
+    done(shared.pods.delete(name, &parameters.grace_period(0)).await, "remove a pod of a lost machine")
+}
+
+async fn delete(shared: &Shared, name: LaunchName, job: &Job) -> Result<(), ExecutorError> {
+    if job.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FOREGROUND) {
+        return Ok(());
+    }
+    let parameters =
+        DeleteParams { preconditions: same(job.metadata.uid.clone()), ..DeleteParams::foreground() };
+    done(shared.jobs.delete(&job_name(name), &parameters).await, "delete a job in the cluster")
+}
+
+/// Not by waiting for the cluster's own clearing: it is slower than the grace.
+async fn end_pods(shared: &Shared, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
+    let seconds = grace.as_secs().saturating_add(AGENT_GRACE);
+    let grace = u32::try_from(seconds).unwrap_or(u32::MAX);
+    for pod in shared.pods_of(name).await? {
+        let Some(pod_name) = pod.metadata.name.as_deref() else { continue };
+        let parameters =
+            DeleteParams { preconditions: same(pod.metadata.uid.clone()), ..DeleteParams::default() };
+        done(shared.pods.delete(pod_name, &parameters.grace_period(grace)).await, "end a pod")?;
+    }
+    Ok(())
+}
+
+/// Nothing is changed if somebody changed the Job meanwhile.
+async fn take_finalizer(shared: &Shared, name: LaunchName, job: &Job) -> Result<(), kube::Error> {
+    let job = match shared.jobs.get_opt(&job_name(name)).await? {
+        Some(now) if now.metadata.uid == job.metadata.uid => now,
+        _ => return Ok(()),
+    };
+    if !has_finalizer(&job) {
+        return Ok(());
+    }
+    let others: Vec<&String> =
+        job.metadata.finalizers.iter().flatten().filter(|it| *it != FINALIZER).collect();
+    let patch = json!({"metadata": {"resourceVersion": job.metadata.resource_version, "finalizers": others}});
+    shared.jobs.patch(&job_name(name), &PatchParams::default(), &Patch::Merge(patch)).await.map(|_| ())
+}
+
+fn same(uid: Option<String>) -> Option<Preconditions> {
+    Some(Preconditions { uid, resource_version: None })
+}
+
+/// What is not there, or another one by now, needs no deletion.
+fn done<T>(result: Result<T, kube::Error>, doing: &'static str) -> Result<(), ExecutorError> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if fault::is_gone(&error) || fault::is_conflict(&error) => Ok(()),
+        Err(error) => Err(fault::unavailable(doing)(error)),
+    }
+}

@@ -1,0 +1,126 @@
+//! The executor itself: every launch one Job, every call repeatable.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+use rutter_core::{
+    clock::Clock,
+    executor::{AttemptName, Executor, ExecutorError, Observation, Waiting},
+    id::{InstanceId, LaunchName},
+    plan::Plan,
+};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+
+use crate::{
+    cache::Cache,
+    config::KubernetesConfig,
+    connect::{OpenError, connect},
+    ending, identity, launching,
+    patrol::patrol,
+    shared::Shared,
+    watch,
+};
+
+/// Longest time for learning what there is.
+const FIRST_LOOK: Duration = Duration::from_secs(60);
+
+/// Runs launches as Jobs of a Kubernetes cluster.
+#[derive(Debug)]
+pub struct KubernetesExecutor {
+    shared: Arc<Shared>,
+    place: String,
+    changes: Mutex<Option<mpsc::UnboundedReceiver<LaunchName>>>,
+    /// Ends with the executor.
+    _tasks: JoinSet<()>,
+}
+
+impl KubernetesExecutor {
+    /// Connect, and learn what there is of this instance. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// The settings can't be used, or the cluster does not answer or refuses.
+    pub async fn open(
+        config: KubernetesConfig,
+        instance: InstanceId,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        config.validate()?;
+        let client = connect(&config.access).await?;
+        let place = place(&client, &config.namespace).await?;
+        let (sender, changes) = mpsc::unbounded_channel();
+        let cache = Arc::new(Cache::new(instance, sender));
+        let mut tasks = JoinSet::new();
+        let mut ready = watch::start(&mut tasks, &client, &config.namespace, instance, &cache);
+        let shared = Arc::new(Shared::new(config, instance, clock, client, cache));
+        let refused =
+            |doing| move |source: ExecutorError| OpenError::Cluster { doing, source: source.into() };
+        shared.keys.read(&shared.client).await.map_err(refused("read the keys of service accounts"))?;
+        let late = |source| OpenError::Cluster { doing: "watch jobs and pods", source };
+        match timeout(FIRST_LOOK, ready.wait()).await {
+            Ok(true) => {}
+            Ok(false) => return Err(late("the watch ended".into())),
+            Err(elapsed) => return Err(late(elapsed.into())),
+        }
+        tasks.spawn(patrol(shared.clone()));
+        Ok(Self { shared, place, changes: Mutex::new(Some(changes)), _tasks: tasks })
+    }
+
+    /// Which cluster and namespace this is: the same text only for the same ones. Nothing may be concluded about
+    /// launches that were made in another place.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+/// Names can be given anew; these identifiers are not.
+async fn place(client: &Client, namespace: &str) -> Result<String, OpenError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let uid = |name: &'static str, found: Result<Namespace, kube::Error>| match found {
+        Ok(found) => Ok(found.metadata.uid.unwrap_or_default()),
+        Err(error) => Err(OpenError::Cluster { doing: name, source: error.into() }),
+    };
+    let cluster = uid("read the namespace kube-system", namespaces.get("kube-system").await)?;
+    let namespace = uid("read the namespace of jobs", namespaces.get(namespace).await)?;
+    Ok(format!("{cluster}/{namespace}"))
+}
+
+#[async_trait]
+impl Executor for KubernetesExecutor {
+    /// Whatever waits may start: the cluster has a queue of its own.
+    fn admit(&self, waiting: &[Waiting]) -> Vec<LaunchName> {
+        waiting.iter().map(|waiting| waiting.name).collect()
+    }
+
+    async fn launch(&self, name: LaunchName, plan: &Plan) -> Result<(), ExecutorError> {
+        launching::launch(&self.shared, name, plan).await
+    }
+
+    async fn end(&self, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
+        ending::end(&self.shared, name, grace).await
+    }
+
+    async fn observe(&self, name: LaunchName) -> Result<Option<Observation>, ExecutorError> {
+        self.shared.observe(name).await
+    }
+
+    async fn list(&self) -> Result<Vec<LaunchName>, ExecutorError> {
+        Ok(self.shared.cache.unreleased())
+    }
+
+    async fn release(&self, name: LaunchName) -> Result<(), ExecutorError> {
+        ending::release(&self.shared, name).await
+    }
+
+    fn changes(&self) -> Option<mpsc::UnboundedReceiver<LaunchName>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError> {
+        identity::identify(&self.shared, token).await
+    }
+}

@@ -1,0 +1,46 @@
+//! What an answer of the cluster means for whoever called the executor.
+
+use rutter_core::executor::ExecutorError;
+
+/// A failed request as the executor's error: another try may help.
+pub(crate) fn unavailable(doing: &'static str) -> impl FnOnce(kube::Error) -> ExecutorError {
+    other(doing)
+}
+
+/// Any other failure on the way.
+pub(crate) fn other<E>(doing: &'static str) -> impl FnOnce(E) -> ExecutorError
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    move |source| ExecutorError::Unavailable { doing: format!("could not {doing}"), source: Box::new(source) }
+}
+
+/// What became of creating an object.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// There is one of that name.
+    Exists,
+    /// It will never be taken as it is.
+    Invalid,
+    /// Another try may help.
+    Later,
+}
+
+/// Why an object was not created.
+pub(crate) fn refusal(error: &kube::Error) -> Refusal {
+    match error {
+        kube::Error::Api(status) if status.is_already_exists() => Refusal::Exists,
+        kube::Error::Api(status) if matches!(status.code, 400 | 422) => Refusal::Invalid,
+        _ => Refusal::Later,
+    }
+}
+
+/// Whether an object was not there, or was another one by then.
+pub(crate) fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+/// Whether an object changed meanwhile.
+pub(crate) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}

@@ -1,0 +1,34 @@
+//! Executor for a Kubernetes cluster: every launch is one Job.
+//!
+//! What goes to the cluster ([`manifest`]) and what is read from it ([`observe`]) are pure functions; between them are
+//! watches that keep what there is ([`cache`]), and calls that may all be repeated. The truth about a launch is its Job:
+//! it carries a finalizer until its job is archived, so that nothing ends unseen, whoever deletes it.
+
+mod cache;
+mod check;
+mod config;
+mod connect;
+mod ending;
+mod executor;
+mod fault;
+mod identity;
+mod kept;
+mod launching;
+mod manifest;
+mod merge;
+mod names;
+mod observe;
+mod patrol;
+mod security;
+mod shared;
+mod watch;
+mod wishes;
+
+pub use check::{UnitFault, check_unit};
+pub use config::{Access, ConfigError, KubernetesConfig};
+pub use connect::OpenError;
+pub use executor::KubernetesExecutor;
+pub use manifest::{ManifestError, job};
+pub use names::{FINALIZER, INSTANCE, PROCESS, job_name, launch_of};
+pub use observe::{Notes, Seen, observe};
+pub use security::Security;

@@ -1,0 +1,190 @@
+//! The template of a launch's pods.
+
+use rutter_core::{
+    plan::Plan,
+    process::{EnvEntry, EnvValue},
+};
+use rutter_types::agent::{ENV_CA, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE};
+use serde_json::{Value, json};
+
+use super::{Image, deadline, resources};
+use crate::{config::KubernetesConfig, identity::AUDIENCE, merge::merge, security::Security, wishes::Wishes};
+
+/// Container that brings the agent, and the volume that it brings it in.
+const AGENT: &str = "rutter-agent";
+/// Volume of inputs, work and outputs.
+const ATTEMPT: &str = "rutter-attempt";
+/// Volume of the pod's token.
+const TOKEN: &str = "rutter-token";
+/// What [`AGENT`]'s `install` puts everything below.
+const ROOT: &str = "/rutter";
+/// Where the agent is.
+const AGENT_FOLDER: &str = "/rutter/bin";
+/// The agent's program in the program's container.
+const AGENT_PROGRAM: &str = "/rutter/bin/rutter-agent";
+/// Where the attempt's folders are.
+const ATTEMPT_FOLDER: &str = "/rutter/attempt";
+/// Where the token is.
+const TOKEN_FOLDER: &str = "/rutter/token";
+/// Seconds that a token holds; the kubelet renews it in time.
+const TOKEN_SECONDS: u32 = 3600;
+/// Seconds that the agent has for its own end after the program's grace.
+pub(crate) const AGENT_GRACE: u64 = 5;
+
+/// The template: our defaults, then what the package says, then what must be so.
+pub(super) fn template(
+    plan: &Plan,
+    image: Image<'_>,
+    wishes: &Wishes,
+    labels: &Value,
+    config: &KubernetesConfig,
+) -> Value {
+    let security = wishes.security.unwrap_or(config.security);
+    let mut template = defaults(plan, image, wishes.program(), security, config);
+    merge(&mut template, wishes.template.clone());
+    protect(&mut template, security);
+    merge(&mut template, fixed(plan, image, wishes.program(), labels, config));
+    template
+}
+
+/// What a package may change.
+fn defaults(
+    plan: &Plan,
+    image: Image<'_>,
+    program: &str,
+    security: Security,
+    config: &KubernetesConfig,
+) -> Value {
+    let pull_secrets: Vec<Value> =
+        config.image_pull_secrets.iter().map(|name| json!({"name": name})).collect();
+    json!({
+        // Automatic scaling waits for jobs instead of ending them.
+        "metadata": {"annotations": {
+            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+            "karpenter.sh/do-not-disrupt": "true",
+        }},
+        "spec": {
+            "serviceAccountName": config.service_account,
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "securityContext": security.of_pod(config.user),
+            "nodeSelector": config.node_selector,
+            "imagePullSecrets": pull_secrets,
+            "containers": [{
+                "name": program,
+                "resources": resources::of_program(plan, image, &config.gpu_resource),
+            }],
+        },
+    })
+}
+
+/// Every container of the package has the level's settings: at the level `restricted` in any case, else where the
+/// package says nothing else.
+fn protect(template: &mut Value, security: Security) {
+    if security == Security::Restricted {
+        let context = template["spec"].get("securityContext").cloned();
+        template["spec"]["securityContext"] = security.of_pod(None);
+        merge(&mut template["spec"], json!({"securityContext": context.unwrap_or_else(|| json!({}))}));
+        template["spec"]["securityContext"]["runAsNonRoot"] = json!(true);
+    }
+    for list in ["containers", "initContainers"] {
+        let Some(containers) = template["spec"].get_mut(list).and_then(Value::as_array_mut) else { continue };
+        for container in containers {
+            let own = json!({"securityContext": security.of_container()});
+            if security == Security::Restricted {
+                merge(container, own);
+            } else {
+                let theirs = std::mem::replace(container, own);
+                merge(container, theirs);
+            }
+        }
+    }
+}
+
+/// What must be so, whatever a package says.
+fn fixed(plan: &Plan, image: Image<'_>, program: &str, labels: &Value, config: &KubernetesConfig) -> Value {
+    json!({
+        "metadata": {"labels": labels},
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": deadline::of_pod(plan, config),
+            "terminationGracePeriodSeconds": plan.limits.grace_seconds.saturating_add(AGENT_GRACE),
+            "nodeSelector": {"kubernetes.io/arch": config.architecture},
+            "initContainers": [install(config)],
+            "containers": [{
+                "name": program,
+                "image": image.reference,
+                "command": [AGENT_PROGRAM, "run"],
+                "args": null,
+                "env": env(plan, config),
+                "volumeMounts": [
+                    {"name": AGENT, "mountPath": AGENT_FOLDER, "readOnly": true},
+                    {"name": ATTEMPT, "mountPath": ATTEMPT_FOLDER},
+                    {"name": TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": true},
+                ],
+            }],
+            "volumes": [
+                {"name": AGENT, "emptyDir": resources::agent_volume()},
+                {"name": ATTEMPT, "emptyDir": resources::attempt_volume(plan)},
+                {"name": TOKEN, "projected": {"sources": [{"serviceAccountToken": {
+                    "audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token",
+                }}]}},
+            ],
+        },
+    })
+}
+
+/// Copies the agent to [`AGENT_FOLDER`] and makes the folders of the attempt, writable for whoever the program runs as.
+fn install(config: &KubernetesConfig) -> Value {
+    let mut security = json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": true,
+        "runAsNonRoot": true,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    if let Some(user) = config.user {
+        security["runAsUser"] = json!(user);
+    }
+    json!({
+        "name": AGENT,
+        "image": config.agent_image,
+        "command": [config.agent_program, "install", ROOT],
+        "resources": resources::of_install(),
+        "securityContext": security,
+        "volumeMounts": [
+            {"name": AGENT, "mountPath": AGENT_FOLDER},
+            {"name": ATTEMPT, "mountPath": ATTEMPT_FOLDER},
+        ],
+    })
+}
+
+/// The package's variables, and the agent's own.
+fn env(plan: &Plan, config: &KubernetesConfig) -> Vec<Value> {
+    let mut env: Vec<Value> = plan.env.iter().filter_map(variable).collect();
+    let mut own = |name: &str, value: &str| env.push(json!({"name": name, "value": literal(value)}));
+    own(ENV_SERVER, config.server_url.trim_end_matches('/'));
+    own(ENV_TOKEN_FILE, &format!("{TOKEN_FOLDER}/token"));
+    own(ENV_FOLDER, ATTEMPT_FOLDER);
+    if let Some(ca) = &config.server_ca {
+        own(ENV_CA, ca);
+    }
+    env
+}
+
+/// The server's own variables are not passed on: they would stand in the pod for everybody to read.
+fn variable(entry: &EnvEntry) -> Option<Value> {
+    match &entry.value {
+        EnvValue::Text(text) => Some(json!({"name": entry.name, "value": literal(text)})),
+        EnvValue::Secret { name, key } => Some(json!({
+            "name": entry.name,
+            "valueFrom": {"secretKeyRef": {"name": name, "key": key}},
+        })),
+        EnvValue::Inherit => None,
+    }
+}
+
+/// Kubernetes replaces `$(NAME)` in values and reads `$$` as `$`.
+fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}

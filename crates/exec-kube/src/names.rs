@@ -1,0 +1,142 @@
+//! Names and labels of our objects in a cluster, and the way back from an object to its launch.
+//!
+//! A Job is ours when its label says that it belongs to this instance **and** its name is one that we would have given;
+//! everything else in the namespace is somebody else's.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use rutter_core::id::{InstanceId, LaunchName, ProcessId};
+use sha2::{Digest, Sha256};
+
+/// Label: the instance.
+pub const INSTANCE: &str = "rutter.dev/instance";
+/// Label: the process.
+pub const PROCESS: &str = "rutter.dev/process";
+/// Label by which Kubernetes' own tools group objects.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Finalizer of every Job from its creation until its job is archived.
+pub const FINALIZER: &str = "rutter.dev/archive";
+/// Beginning of all labels and annotations that are ours.
+pub(crate) const OWN_KEYS: &str = "rutter.dev/";
+/// Beginning of all names that are ours.
+pub(crate) const OWN_NAMES: &str = "rutter-";
+
+/// Longest value of a label.
+const LABEL_LIMIT: usize = 63;
+
+/// The Job of a launch; at most 54 characters.
+pub fn job_name(launch: LaunchName) -> String {
+    format!("{OWN_NAMES}{launch}")
+}
+
+/// The launch of a Job by its name alone; `None` = no name that [`job_name`] gives.
+pub(crate) fn launch_of_name(name: &str) -> Option<LaunchName> {
+    let launch: LaunchName = name.strip_prefix(OWN_NAMES)?.parse().ok()?;
+    (job_name(launch) == name).then_some(launch)
+}
+
+/// The launch of a Job of this instance.
+pub fn launch_of(job: &Job, instance: InstanceId) -> Option<LaunchName> {
+    let labels = job.metadata.labels.as_ref()?;
+    if labels.get(INSTANCE)? != &instance.to_string() {
+        return None;
+    }
+    launch_of_name(job.metadata.name.as_deref()?)
+}
+
+/// Name and uid of the Job that controls a pod.
+pub(crate) fn owner_of(pod: &Pod) -> Option<(&str, &str)> {
+    let owners = pod.metadata.owner_references.as_deref()?;
+    let job = owners.iter().find(|owner| {
+        owner.controller == Some(true) && owner.kind == "Job" && owner.api_version.starts_with("batch/")
+    })?;
+    Some((&job.name, &job.uid))
+}
+
+/// Labels of a Job and its pods.
+pub(crate) fn labels(instance: InstanceId, process: &ProcessId) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (INSTANCE.to_owned(), instance.to_string()),
+        (PROCESS.to_owned(), label_value(process.as_str())),
+        (MANAGED_BY.to_owned(), "rutter".to_owned()),
+    ])
+}
+
+/// A text as the value of a label: itself when it is one, else a hash.
+fn label_value(text: &str) -> String {
+    let at_an_end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let fits = text.len() <= LABEL_LIMIT
+        && at_an_end(text.chars().next())
+        && at_an_end(text.chars().next_back())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if fits {
+        return text.to_owned();
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    digest[..20].iter().fold("sha256-".to_owned(), |mut hash, byte| {
+        let _ = write!(hash, "{byte:02x}");
+        hash
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rutter_core::id::JobId;
+
+    use super::*;
+
+    fn job(name: &str, instance: &str) -> Job {
+        let mut job = Job::default();
+        job.metadata.name = Some(name.to_owned());
+        job.metadata.labels = Some(BTreeMap::from([(INSTANCE.to_owned(), instance.to_owned())]));
+        job
+    }
+
+    #[test]
+    fn a_job_leads_back_to_its_launch() {
+        let instance = InstanceId::generate();
+        for launch in [1, 9, 10, u32::MAX] {
+            let launch = LaunchName { job: JobId::generate(), launch };
+            let name = job_name(launch);
+            assert!(name.len() <= 63, "{name}");
+            assert_eq!(launch_of(&job(&name, &instance.to_string()), instance), Some(launch));
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_no_launch() {
+        let instance = InstanceId::generate();
+        let ours = instance.to_string();
+        let id = JobId::generate();
+        let right = format!("rutter-{id}-1");
+        assert!(launch_of(&job(&right, &ours), instance).is_some());
+        let other = InstanceId::generate().to_string();
+        assert_eq!(launch_of(&job(&right, &other), instance), None, "another instance's");
+        assert_eq!(launch_of(&Job::default(), instance), None, "without labels");
+        for name in [
+            "",
+            "rutter-",
+            "rutter-1",
+            &format!("rutter-{id}"),
+            &format!("rutter-{id}-01"),
+            &format!("rutter-{id}-+1"),
+            &format!("rutter-{id}--1"),
+            &format!("other-{id}-1"),
+            &right.to_uppercase(),
+        ] {
+            assert_eq!(launch_of(&job(name, &ours), instance), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_process_id_becomes_a_label() {
+        assert_eq!(label_value("flood.v1_x-2"), "flood.v1_x-2");
+        let long = "x".repeat(128);
+        for id in [long.as_str(), "ends-with-", "ends.", &"y".repeat(64)] {
+            let value = label_value(id);
+            assert!(value.len() <= LABEL_LIMIT && value.starts_with("sha256-"), "{value}");
+        }
+        assert_ne!(label_value("a-"), label_value("b-"));
+    }
+}

@@ -1,0 +1,113 @@
+//! What all parts of the executor use.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kube::{Api, Client, api::ListParams};
+use rutter_core::{
+    clock::Clock,
+    executor::{ExecutorError, Observation},
+    id::{InstanceId, LaunchName},
+};
+use tokio::sync::Semaphore;
+
+use crate::{
+    cache::{Cache, Known, belongs},
+    config::KubernetesConfig,
+    fault,
+    identity::Keys,
+    names::{job_name, launch_of},
+    observe::{Notes, Seen, observe},
+};
+
+/// Label that Kubernetes gives to the pods of a Job.
+const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+
+pub(crate) struct Shared {
+    pub(crate) config: KubernetesConfig,
+    pub(crate) instance: InstanceId,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) client: Client,
+    pub(crate) jobs: Api<Job>,
+    pub(crate) pods: Api<Pod>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) keys: Keys,
+    pub(crate) creates: Semaphore,
+    /// Launches of which the last try to create them failed, so that nobody knows whether there is a Job.
+    unsure: Mutex<HashSet<LaunchName>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: KubernetesConfig,
+        instance: InstanceId,
+        clock: Arc<dyn Clock>,
+        client: Client,
+        cache: Arc<Cache>,
+    ) -> Self {
+        Self {
+            jobs: Api::namespaced(client.clone(), &config.namespace),
+            pods: Api::namespaced(client.clone(), &config.namespace),
+            creates: Semaphore::new(config.creates_in_flight.max(1)),
+            keys: Keys::default(),
+            unsure: Mutex::default(),
+            config,
+            instance,
+            clock,
+            client,
+            cache,
+        }
+    }
+
+    /// What there is of a launch: by the watch, or else by a consistent read.
+    pub(crate) async fn observe(&self, launch: LaunchName) -> Result<Option<Observation>, ExecutorError> {
+        if let Some(known) = self.cache.known(launch) {
+            return Ok(launch_of(&known.job, self.instance).map(|_| self.seen(&known)));
+        }
+        let Some(job) = self.job(launch).await? else { return Ok(None) };
+        let pods = self.pods_of(launch).await?.into_iter().filter(|pod| belongs(pod, &job)).map(Arc::new);
+        let known = Known { pods: pods.collect(), job: Arc::new(job), notes: Notes::default() };
+        Ok(Some(self.seen(&known)))
+    }
+
+    pub(crate) fn seen(&self, known: &Known) -> Observation {
+        observe(&Seen {
+            job: &known.job,
+            pods: &known.pods,
+            notes: &known.notes,
+            now: self.clock.now(),
+            pending_budget: self.config.pending_budget,
+        })
+    }
+
+    /// The Job of a launch as the cluster has it now, if it is this instance's.
+    pub(crate) async fn job(&self, launch: LaunchName) -> Result<Option<Job>, ExecutorError> {
+        let found =
+            self.jobs.get_opt(&job_name(launch)).await.map_err(fault::unavailable("look up a job"))?;
+        Ok(found.filter(|job| launch_of(job, self.instance) == Some(launch)))
+    }
+
+    /// All pods that have the label of a launch's Job.
+    pub(crate) async fn pods_of(&self, launch: LaunchName) -> Result<Vec<Pod>, ExecutorError> {
+        let selected = ListParams::default().labels(&format!("{JOB_NAME}={}", job_name(launch)));
+        let found =
+            self.pods.list(&selected).await.map_err(fault::unavailable("look up the pods of a job"))?;
+        Ok(found.items)
+    }
+
+    pub(crate) fn unsure(&self) -> MutexGuard<'_, HashSet<LaunchName>> {
+        self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! Watches: Jobs and pods of this instance, and two kinds of events. A watch that breaks is taken up again for ever.
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, pin_mut};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{Event as ClusterEvent, Pod},
+};
+use kube::{
+    Api, Client, Resource,
+    runtime::watcher::{self, Event, watcher},
+};
+use rutter_core::id::InstanceId;
+use serde::de::DeserializeOwned;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    cache::{Cache, strip_job, strip_pod},
+    names::INSTANCE,
+};
+
+/// First and longest pause before a broken watch is taken up again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
+
+/// Whether Jobs and pods are known as they are.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    jobs: watch::Receiver<bool>,
+    pods: watch::Receiver<bool>,
+}
+
+impl Ready {
+    /// Wait until both are; false when they will never be.
+    pub(crate) async fn wait(&mut self) -> bool {
+        self.jobs.wait_for(|ready| *ready).await.is_ok() && self.pods.wait_for(|ready| *ready).await.is_ok()
+    }
+}
+
+/// Start all watches in `tasks`.
+pub(crate) fn start(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    namespace: &str,
+    instance: InstanceId,
+    cache: &Arc<Cache>,
+) -> Ready {
+    let ours = watcher::Config::default().labels(&format!("{INSTANCE}={instance}"));
+    let (jobs_ready, jobs) = watch::channel(false);
+    let (pods_ready, pods) = watch::channel(false);
+    let api: Api<Job> = Api::namespaced(client.clone(), namespace);
+    let seen = cache.clone();
+    tasks.spawn(follow("jobs", api, ours.clone(), strip_job, move |event| {
+        if seen.job_event(event) {
+            jobs_ready.send_replace(true);
+        }
+    }));
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let seen = cache.clone();
+    tasks.spawn(follow("pods", api, ours, strip_pod, move |event| {
+        if seen.pod_event(event) {
+            pods_ready.send_replace(true);
+        }
+    }));
+    for (kind, reason) in [("Job", "FailedCreate"), ("Pod", "Pulling")] {
+        let api: Api<ClusterEvent> = Api::namespaced(client.clone(), namespace);
+        let selected =
+            watcher::Config::default().fields(&format!("involvedObject.kind={kind},reason={reason}"));
+        let seen = cache.clone();
+        tasks.spawn(follow(
+            "events",
+            api,
+            selected,
+            |event| event.metadata.managed_fields = None,
+            move |event| {
+                seen.cluster_event(event);
+            },
+        ));
+    }
+    Ready { jobs, pods }
+}
+
+async fn follow<K>(
+    what: &'static str,
+    api: Api<K>,
+    config: watcher::Config,
+    strip: fn(&mut K),
+    mut take: impl FnMut(Event<K>),
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let events = watcher(api, config);
+    pin_mut!(events);
+    let mut pause = PAUSES.0;
+    let mut broken = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                if broken {
+                    tracing::info!(what, "the cluster answers again");
+                }
+                broken = false;
+                pause = PAUSES.0;
+                take(event.modify(strip));
+            }
+            Err(error) => {
+                if !broken {
+                    tracing::warn!(
+                        what,
+                        error = &error as &dyn std::error::Error,
+                        "can't watch the cluster; trying again"
+                    );
+                }
+                broken = true;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
