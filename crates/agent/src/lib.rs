@@ -21,6 +21,7 @@ mod sys;
 
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rutter_types::agent::exit;
 
 /// Runs one attempt as the environment tells (`RUTTER_AGENT_*`) and gives the exit code for the executor.
@@ -35,6 +36,9 @@ pub fn main_from_env() -> ExitCode {
 }
 
 fn run(settings: settings::Settings) -> i32 {
+    if let Err(error) = limit_open_files(settings.open_files) {
+        return fault(&error);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let code = match runtime {
         Ok(runtime) => {
@@ -46,6 +50,13 @@ fn run(settings: settings::Settings) -> i32 {
         Err(error) => return fault(&error),
     };
     code.unwrap_or_else(|error| fault(&error))
+}
+
+/// Programs get the limit that the server was started with: many close, or make room for, every file they may open.
+fn limit_open_files(files: Option<u64>) -> std::io::Result<()> {
+    let Some(files) = files else { return Ok(()) };
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum })?)
 }
 
 fn fault(error: &dyn std::fmt::Display) -> i32 {

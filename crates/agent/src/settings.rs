@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rutter_types::agent::{ENV_CA, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE};
+use rutter_types::agent::{ENV_CA, ENV_FOLDER, ENV_OPEN_FILES, ENV_SERVER, ENV_TOKEN_FILE};
 
 use crate::contact::Address;
 
@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) folder: PathBuf,
     /// PEM, or a path to it: both are used by people who set CA variables.
     pub(crate) ca: Option<Vec<u8>>,
+    /// How many files may be open here, where the server raised its own limit.
+    pub(crate) open_files: Option<u64>,
 }
 
 /// A setting that is missing or can't be used.
@@ -27,6 +29,8 @@ pub(crate) enum Error {
     Server { value: String },
     #[error("{ENV_CA} names '{path}', which can't be read: {source}")]
     Ca { path: String, source: std::io::Error },
+    #[error("{ENV_OPEN_FILES} is '{value}'; it must be a number")]
+    OpenFiles { value: String },
 }
 
 impl Settings {
@@ -41,12 +45,17 @@ impl Settings {
             token_file: std::env::var_os(ENV_TOKEN_FILE).map(PathBuf::from),
             folder,
             ca: text(ENV_CA).map(certificates).transpose()?,
+            open_files: text(ENV_OPEN_FILES).map(number).transpose()?,
         })
     }
 }
 
 fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn number(value: String) -> Result<u64, Error> {
+    value.parse().map_err(|_| Error::OpenFiles { value })
 }
 
 fn certificates(value: String) -> Result<Vec<u8>, Error> {

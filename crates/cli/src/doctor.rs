@@ -7,12 +7,20 @@ use std::{
 
 use clap::Args;
 
+use crate::config::Config;
+
+/// Connections that a public server should be able to hold.
+const MANY: usize = 10_000;
+
 /// Arguments of `rutter doctor`.
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArgs {
-    /// Folder of the data that would be used.
-    #[arg(long, value_name = "DIR", default_value = "rutter-data")]
-    data: PathBuf,
+    /// Configuration file; ./rutter.yaml when it exists.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the data that would be used [default: as configured, or ./rutter-data].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 /// One finding.
@@ -24,7 +32,17 @@ enum Finding {
 
 /// Look, and print a line each. Exit code 1 when something would keep the server from working.
 pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
-    let findings = [machine(), data_folder(&args.data), socket_path(&args.data), open_files(), containers()];
+    let (config, read) = configuration(args.config);
+    let data = args.data.or_else(|| config.data.clone()).unwrap_or_else(|| "rutter-data".into());
+    let findings = [
+        read,
+        machine(&config),
+        data_folder(&data),
+        socket_path(&data),
+        open_files(crate::files::hard_limit()),
+        links(&config),
+        containers(),
+    ];
     let mut bad = false;
     for finding in findings.into_iter().flatten() {
         match finding {
@@ -39,8 +57,21 @@ pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn machine() -> Vec<Finding> {
-    let capacity = crate::serve::capacity(&crate::config::Config::default());
+/// What `rutter serve` would read here; the defaults where that can't be used.
+fn configuration(file: Option<PathBuf>) -> (Config, Vec<Finding>) {
+    let fallback = Path::new("rutter.yaml");
+    let file = file.or_else(|| fallback.is_file().then(|| fallback.to_owned()));
+    match crate::config::load(file.as_deref(), std::env::vars(), serde_json::json!({})) {
+        Ok(config) => {
+            let said = file.map(|file| Finding::Good(format!("{} can be used", file.display())));
+            (config, said.into_iter().collect())
+        }
+        Err(error) => (Config::default(), vec![Finding::Bad(error.to_string())]),
+    }
+}
+
+fn machine(config: &Config) -> Vec<Finding> {
+    let capacity = crate::serve::capacity(config);
     vec![Finding::Good(format!(
         "jobs may use {} cores and {:.1} GB of memory (`local.cpus`, `local.memory`)",
         capacity.cpu_milli as f64 / 1000.0,
@@ -84,19 +115,42 @@ fn socket_path(path: &Path) -> Vec<Finding> {
     Vec::new()
 }
 
-fn open_files() -> Vec<Finding> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    match limit.current {
-        Some(files) if files < 12_000 => vec![Finding::Note(format!(
-            "{files} files may be open at once; raise it (`ulimit -n 20000`) for more than {} connections",
-            files.saturating_sub(200)
-        ))],
-        _ => vec![Finding::Good("10,000 connections may be open at once".into())],
+/// The server raises its soft limit by itself: what binds is the hard one.
+fn open_files(hard_limit: Option<u64>) -> Vec<Finding> {
+    let connections = crate::files::connections(hard_limit);
+    if connections >= MANY {
+        return vec![Finding::Good("10,000 connections may be open at once".into())];
     }
+    vec![Finding::Note(format!(
+        "only {connections} connections may be open at once: the hard limit of open files is {}; for 10,000 raise it to \
+         20000 (`LimitNOFILE=20000` in a systemd unit, `ulimit -Hn 20000` in a root shell)",
+        hard_limit.unwrap_or_default()
+    ))]
+}
+
+fn links(config: &Config) -> Vec<Finding> {
+    let address = config.server.listen.parse().ok();
+    let blind = address.and_then(|address| config.server.blind_links(address));
+    blind.map(Finding::Note).into_iter().collect()
 }
 
 fn containers() -> Vec<Finding> {
     vec![Finding::Note(
         "`docker` units are not run by this version without a cluster; give packages a `command` unit".into(),
     )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_hard_limit_is_told_with_its_remedy() {
+        assert!(matches!(&open_files(None)[..], [Finding::Good(_)]));
+        assert!(matches!(&open_files(Some(20_000))[..], [Finding::Good(_)]));
+        let [Finding::Note(text)] = &open_files(Some(4096))[..] else { panic!("a note") };
+        for piece in ["3072 connections", "4096", "LimitNOFILE=20000"] {
+            assert!(text.contains(piece), "{piece:?} is missing: {text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod doctor;
 mod examples;
+mod files;
 mod init;
 mod logging;
 mod schemas;

@@ -30,7 +30,10 @@ use rutter_types::agent::{FetchPolicy, Limits};
 use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, net::UnixListener, sync::watch};
 
-use crate::config::{Auth, Config};
+use crate::{
+    config::{Auth, Config},
+    files::{self, Raised},
+};
 
 /// How long a start waits for the address and the lock of a server that was killed.
 const HANDOVER: Duration = Duration::from_secs(2);
@@ -123,6 +126,7 @@ impl Server {
     /// Open data folder, store, packages and sockets. Nothing runs yet.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         check_access(config)?;
+        let files = files::raise();
         let data = std::path::absolute(config.data.clone().unwrap_or_else(|| "rutter-data".into()))?;
         make_folder(&data)?;
         for folder in ["objects", "logs", "attempts"] {
@@ -130,11 +134,14 @@ impl Server {
         }
         let listener = listen(&config.server.listen).await?;
         let address = listener.local_addr()?;
+        if let Some(text) = config.server.blind_links(address) {
+            tracing::warn!("{text}");
+        }
         let store = Arc::new(open_store(&data).await?);
         let objects = Objects::in_folder(&data.join("objects"))?;
         let instance = archive::open(store.as_ref(), &objects).await?;
         let registry = Arc::new(Registry::load(package_folders(config)?, runs()));
-        let executor = LocalExecutor::open(local_config(config, &data)?)
+        let executor = LocalExecutor::open(local_config(config, &data, files)?)
             .await
             .context("could not take up the local executor")?;
         let ingredients = Ingredients {
@@ -149,7 +156,7 @@ impl Server {
         };
         let (engine, reconciler) = reconcile::assemble(ingredients);
         let agents = agents_socket(&data.join("agents.sock"))?;
-        let config = server_config(config, address)?;
+        let config = server_config(config, address, files)?;
         Ok(Self { address, listener, agents, engine, reconciler, registry, config, data })
     }
 
@@ -255,7 +262,7 @@ fn agents_socket(path: &Path) -> anyhow::Result<UnixListener> {
     })
 }
 
-fn local_config(config: &Config, data: &Path) -> anyhow::Result<LocalConfig> {
+fn local_config(config: &Config, data: &Path, files: Raised) -> anyhow::Result<LocalConfig> {
     let program = std::env::current_exe().context("could not find this program's own file")?;
     let program_path = program.parent().map(Path::to_owned).unwrap_or_default();
     Ok(LocalConfig {
@@ -266,6 +273,7 @@ fn local_config(config: &Config, data: &Path) -> anyhow::Result<LocalConfig> {
         grace: Duration::from_secs(config.jobs.grace_seconds),
         secrets: config.local.secrets.clone(),
         program_path,
+        open_files: files.before,
     })
 }
 
@@ -341,8 +349,13 @@ fn gigabytes(number: f64) -> u64 {
     (number * 1e9).round() as u64
 }
 
-fn server_config(config: &Config, address: SocketAddr) -> anyhow::Result<rutter_server::ServerConfig> {
+fn server_config(
+    config: &Config,
+    address: SocketAddr,
+    files: Raised,
+) -> anyhow::Result<rutter_server::ServerConfig> {
     let server = &config.server;
+    let limits = rutter_server::Limits::default();
     let access = match &server.auth {
         None | Some(Auth::None) => rutter_server::Access::Open,
         Some(Auth::TokenFile(path)) => rutter_server::Access::from_token_file(path)
@@ -361,7 +374,10 @@ fn server_config(config: &Config, address: SocketAddr) -> anyhow::Result<rutter_
             body_bytes: server.max_body_bytes,
             sync_wait: Duration::from_secs(server.sync_wait_seconds),
             shutdown: Duration::from_secs(server.shutdown_seconds),
-            ..rutter_server::Limits::default()
+            head_timeout: Duration::from_secs(server.idle_seconds),
+            send_stall: Duration::from_secs(server.send_stall_seconds),
+            connections: limits.connections.min(files::connections(files.now)),
+            ..limits
         },
     })
 }

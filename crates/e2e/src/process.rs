@@ -44,6 +44,7 @@ pub struct ServerBuilder {
     examples: bool,
     expected: Vec<String>,
     environment: Vec<(String, String)>,
+    ulimit: Option<String>,
 }
 
 impl Default for ServerBuilder {
@@ -55,6 +56,7 @@ impl Default for ServerBuilder {
             examples: false,
             expected: Vec::new(),
             environment: Vec::new(),
+            ulimit: None,
         }
     }
 }
@@ -103,6 +105,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Start it with a limit of the shell's `ulimit`, such as `-Sn 256`.
+    #[must_use]
+    pub fn ulimit(mut self, arguments: &str) -> Self {
+        self.ulimit = Some(arguments.into());
+        self
+    }
+
     /// A piece of a warning or error that belongs to this test.
     #[must_use]
     pub fn expect_warning(mut self, piece: &str) -> Self {
@@ -118,6 +127,13 @@ impl ServerBuilder {
         let mut server = Server { builder: self, child: None, url: String::new(), starts: 0 };
         server.start();
         server
+    }
+
+    fn program(&self) -> Command {
+        let Some(ulimit) = &self.ulimit else { return Command::new(binary()) };
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("ulimit {ulimit} && exec \"$@\"")).arg("sh").arg(binary());
+        shell
     }
 }
 
@@ -169,6 +185,11 @@ impl Server {
         kilobytes * 1024
     }
 
+    /// How many files and connections it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
     /// Everything it logged since the first start.
     pub fn log(&self) -> String {
         (1..=self.starts).map(|n| fs::read_to_string(self.log_path(n)).unwrap_or_default()).collect()
@@ -198,7 +219,7 @@ impl Server {
             Some(address) => address.to_owned(),
             None => self.builder.listen.clone(),
         };
-        let mut command = Command::new(binary());
+        let mut command = self.builder.program();
         command.arg("serve").arg("--config").arg(self.folder().join("rutter.yaml"));
         command.arg("--listen").arg(listen).arg("--data").arg(self.data());
         command.arg("--processes").arg(self.folder().join("processes"));

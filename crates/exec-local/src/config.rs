@@ -19,6 +19,8 @@ pub struct LocalConfig {
     pub secrets: Option<PathBuf>,
     /// Folder that commands find first on their PATH.
     pub program_path: PathBuf,
+    /// How many files commands may have open, where the server raised its own limit.
+    pub open_files: Option<u64>,
 }
 
 /// A program and its arguments.

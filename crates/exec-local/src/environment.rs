@@ -12,7 +12,7 @@ use rutter_core::{
     executor::ExecutorError,
     process::{EnvEntry, EnvValue},
 };
-use rutter_types::agent::{ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE};
+use rutter_types::agent::{ENV_FOLDER, ENV_OPEN_FILES, ENV_SERVER, ENV_TOKEN_FILE};
 
 use crate::{attempt::AttemptFolder, config::LocalConfig};
 
@@ -42,6 +42,7 @@ pub(crate) fn environment(
     all.insert(ENV_SERVER.into(), address);
     all.insert(ENV_TOKEN_FILE.into(), attempt.token_path().into());
     all.insert(ENV_FOLDER.into(), attempt.path().into());
+    all.extend(config.open_files.map(|files| (ENV_OPEN_FILES.into(), files.to_string().into())));
     all.into_iter().map(|(name, value)| line(&name, &value)).collect()
 }
 
@@ -144,6 +145,7 @@ mod tests {
             grace: Duration::ZERO,
             secrets,
             program_path: "/opt/rutter".into(),
+            open_files: None,
         }
     }
 
@@ -184,6 +186,14 @@ mod tests {
             "RUTTER_AGENT_TOKEN_FILE=/data/attempts/x-1/1/token",
         ];
         assert_eq!(resolve_all(None, &entries).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_limit_that_the_server_raised_is_told() {
+        let config = LocalConfig { open_files: Some(1024), ..config(None) };
+        let attempt = AttemptFolder::new("/data/attempts/x-1/1".into());
+        let lines = environment(&config, &attempt, &[], &|_| None).unwrap();
+        assert!(lines.contains(&c"RUTTER_AGENT_OPEN_FILES=1024".to_owned()), "{lines:?}");
     }
 
     #[test]

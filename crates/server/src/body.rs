@@ -1,16 +1,19 @@
 //! Reads request bodies, never more than allowed and never for ever.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use crate::{config::Limits, error::ApiError};
 
 /// The whole body of a request.
 ///
 /// # Errors
-/// [`ApiError::TooLarge`] before more than the limit is read, [`ApiError::BodyStopped`] when it stops coming.
+/// [`ApiError::TooLarge`] before more than the limit is read, [`ApiError::BodyStopped`] when it stops coming or trickles.
 pub async fn read(limits: &Limits, headers: &HeaderMap, mut body: Body) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::TooLarge { limit: limits.body_bytes };
     let limit = usize::try_from(limits.body_bytes).unwrap_or(usize::MAX);
@@ -20,8 +23,12 @@ pub async fn read(limits: &Limits, headers: &HeaderMap, mut body: Body) -> Resul
         return Err(too_large());
     }
     let mut all = BytesMut::new();
+    let begun = Instant::now();
     loop {
-        let frame = tokio::time::timeout(limits.body_timeout, body.frame()).await;
+        // A byte now and then is no silence, yet must not hold a connection for days.
+        let earned = Duration::from_secs(all.len() as u64 / limits.body_rate.max(1));
+        let until = Instant::now().min(begun + earned) + limits.body_timeout;
+        let frame = tokio::time::timeout_at(until, body.frame()).await;
         let frame = match frame {
             Ok(None) => return Ok(all.freeze()),
             Ok(Some(Ok(frame))) => frame,

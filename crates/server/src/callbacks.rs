@@ -6,13 +6,18 @@ mod message;
 mod retry;
 mod sign;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use rutter_core::{
     engine::Settings,
+    id::JobId,
     job::Job,
     store::{Call, CallId, CallKind, StoreError},
 };
@@ -34,6 +39,8 @@ const ROUND: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The outbox is looked at so often even if nobody says that there is something in it.
 const POLL: Duration = Duration::from_secs(1);
+/// Receivers of progress remembered as gone.
+const MOST_GONE: usize = 10_000;
 /// Calls that wait behind a busy host are looked at again after this.
 const ASIDE: SignedDuration = SignedDuration::from_secs(15);
 
@@ -61,7 +68,9 @@ struct Dispatcher {
     sender: Sender,
     /// Calls on their way, with their hosts.
     under_way: HashMap<CallId, String>,
-    running: JoinSet<CallId>,
+    running: JoinSet<(CallId, Sent)>,
+    /// Jobs whose progress is told to nobody any more, because the receiver is gone.
+    gone: HashSet<JobId>,
 }
 
 #[derive(Clone)]
@@ -73,9 +82,12 @@ struct Sender {
 }
 
 /// What became of a call.
+#[derive(PartialEq, Eq)]
 enum Sent {
     /// Made, or of no use any more.
     Done,
+    /// The receiver is gone for good.
+    Gone,
     /// Made, and there is something newer to tell already.
     Outdated,
     /// To be tried again.
@@ -88,7 +100,7 @@ impl Dispatcher {
         let key = Key::open(state.engine.objects()).await?;
         let base = base(&state.config);
         let sender = Sender { state, base, client, key };
-        Ok(Self { sender, under_way: HashMap::new(), running: JoinSet::new() })
+        Ok(Self { sender, under_way: HashMap::new(), running: JoinSet::new(), gone: HashSet::new() })
     }
 
     async fn work(&mut self, mut stop: watch::Receiver<bool>) {
@@ -104,7 +116,7 @@ impl Dispatcher {
                 () = rutter_core::told_to_stop(&mut stop) => return,
                 () = engine.calls().notified() => {}
                 Some(ended) = self.running.join_next() => match ended {
-                    Ok(id) => drop(self.under_way.remove(&id)),
+                    Ok((id, sent)) => self.ended(id, &sent),
                     Err(error) => tracing::error!(%error, "a callback ended unexpectedly"),
                 },
                 () = tokio::time::sleep(POLL) => {}
@@ -144,10 +156,27 @@ impl Dispatcher {
     fn start(&mut self, call: Call, host: String) {
         self.under_way.insert(call.id, host);
         let sender = self.sender.clone();
+        let unwanted = call.kind == CallKind::Progress && self.gone.contains(&call.id.job);
         self.running.spawn(async move {
-            sender.settle(&call).await;
-            call.id
+            let sent = if unwanted { Sent::Done } else { sender.send(&call).await };
+            sender.note(&call, &sent).await;
+            (call.id, sent)
         });
+    }
+
+    fn ended(&mut self, id: CallId, sent: &Sent) {
+        self.under_way.remove(&id);
+        match id.kind {
+            CallKind::Progress if *sent == Sent::Gone => {
+                // Forgotten ones are called once more, which does no harm.
+                if self.gone.len() >= MOST_GONE {
+                    self.gone.clear();
+                }
+                self.gone.insert(id.job);
+            }
+            CallKind::Progress => {}
+            CallKind::Success | CallKind::Failed => drop(self.gone.remove(&id.job)),
+        }
     }
 
     /// A slow host with many calls must not fill every round: others would never be seen.
@@ -161,11 +190,11 @@ impl Dispatcher {
 }
 
 impl Sender {
-    /// Make a call and note what became of it.
-    async fn settle(&self, call: &Call) {
+    /// Note what became of a call.
+    async fn note(&self, call: &Call, sent: &Sent) {
         let store = self.state.engine.store();
-        let noted = match self.send(call).await {
-            Sent::Done => store.call_done(call.id).await,
+        let noted = match sent {
+            Sent::Done | Sent::Gone => store.call_done(call.id).await,
             Sent::Outdated => Ok(()),
             Sent::Failed(reason) => match retry::again(call, self.state.engine.clock().now()) {
                 Some(due) => {
@@ -202,7 +231,7 @@ impl Sender {
             Ok(Ok(200..=299)) => self.after(call, &job).await,
             Ok(Ok(410)) => {
                 tracing::info!(job.id = %id, "a callback's receiver is gone (410); it is not called again");
-                Sent::Done
+                Sent::Gone
             }
             Ok(Ok(status)) => Sent::Failed(format!("the receiver answered {status}")),
         }
@@ -241,8 +270,10 @@ fn message_id(call: &Call) -> String {
     format!("msg_{}_{kind}_{}", call.id.job, call.created.as_microsecond())
 }
 
+/// Who is called: programs at other ports of a machine are others.
 fn host_of(url: &str) -> String {
-    url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    let url = url::Url::parse(url).ok();
+    url.map(|url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned()).unwrap_or_default()
 }
 
 /// Callbacks reach what references may reach, and are not redirected.
@@ -261,6 +292,41 @@ fn policy(settings: &Settings) -> Policy {
 fn base(config: &ServerConfig) -> Base {
     match &config.public_url {
         Some(url) => Base::new(url.as_str()),
-        None => Base::new(&format!("http://{}", config.listen)),
+        None => Base::new(&format!("http://{}", reachable(config.listen))),
+    }
+}
+
+/// An address that stands for all of a machine's is none that can be called; on this machine loopback is.
+fn reachable(mut listen: SocketAddr) -> SocketAddr {
+    match listen.ip().to_canonical() {
+        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    listen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_never_lead_to_every_address() {
+        for (listen, link) in [
+            ("0.0.0.0:8080", "http://127.0.0.1:8080"),
+            ("[::]:80", "http://[::1]:80"),
+            ("192.0.2.9:8080", "http://192.0.2.9:8080"),
+        ] {
+            let config = ServerConfig { listen: listen.parse().unwrap(), ..ServerConfig::default() };
+            assert_eq!(base(&config).as_str(), link);
+        }
+    }
+
+    #[test]
+    fn a_port_is_part_of_who_is_called() {
+        assert_eq!(host_of("http://user@h.example:81/x?y"), "h.example:81");
+        assert_ne!(host_of("http://h.example/x"), host_of("http://h.example:81/x"));
+        assert_eq!(host_of("http://h.example/x"), host_of("http://h.example:80/y"));
+        assert_eq!(host_of("no URL"), "");
     }
 }

@@ -69,6 +69,10 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Longest silence within a request's body.
     pub body_timeout: Duration,
+    /// Bytes per second that a request's body must bring on average, once `body_timeout` has passed.
+    pub body_rate: u64,
+    /// Longest time in which a client takes nothing of an answer that is sent to it.
+    pub send_stall: Duration,
     /// Most connections at the same time; more wait until one ends.
     pub connections: usize,
     /// Time that requests get to finish when the server stops.
@@ -99,6 +103,8 @@ impl Default for Limits {
             head_bytes: 32 * 1024,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            body_rate: 1024,
+            send_stall: Duration::from_secs(60),
             connections: 16_384,
             shutdown: Duration::from_secs(10),
         }

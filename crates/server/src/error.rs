@@ -109,7 +109,7 @@ pub enum ApiError {
         limit: u64,
     },
     /// The body did not come.
-    #[error("the body stopped coming")]
+    #[error("the body stopped coming, or came too slowly")]
     BodyStopped,
     /// The same key with another body.
     #[error("this Idempotency-Key was used for another request; use a new key for a new request")]

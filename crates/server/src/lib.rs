@@ -24,6 +24,7 @@ pub mod render;
 pub mod routes;
 mod serve;
 mod state;
+mod steady;
 mod tokens;
 pub mod ui;
 

@@ -6,13 +6,20 @@ use axum::{body::Body, extract::Request, response::Response, serve::Listener};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener},
     sync::{Semaphore, watch},
     task::JoinSet,
 };
 use tower::ServiceExt;
 
-use crate::{base::Connection, config::Limits, front::App, routes, state::AppState};
+use crate::{
+    base::Connection,
+    config::Limits,
+    front::App,
+    routes,
+    state::AppState,
+    steady::{self, Steady},
+};
 
 /// Serves the API until `stop` turns true; then no connection is accepted any more, and requests in progress get
 /// [`Limits::shutdown`] to finish.
@@ -29,7 +36,7 @@ pub async fn serve(listener: TcpListener, state: AppState, stop: watch::Receiver
             app.answer(request).await
         }
     };
-    connections(Quick(listener), &limits, stop, answer).await;
+    connections(Clients { listener, stall: limits.send_stall }, &limits, stop, answer).await;
 }
 
 /// Serves the agents of this machine until `stop` turns true.
@@ -64,23 +71,26 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// TCP without Nagle's delay: answers are written whole.
-struct Quick(TcpListener);
+/// TCP connections of clients, of whom none is trusted to read what it asked for.
+struct Clients {
+    listener: TcpListener,
+    stall: Duration,
+}
 
-impl Listener for Quick {
-    type Io = tokio::net::TcpStream;
+impl Listener for Clients {
+    type Io = Steady<TcpStream>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, peer) = Listener::accept(&mut self.0).await;
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection stays with Nagle's delay");
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        if let Err(error) = steady::prepare(&stream) {
+            tracing::debug!(%error, "a connection stays as the system made it");
         }
-        (stream, peer)
+        (Steady::new(stream, self.stall), peer)
     }
 
     fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 

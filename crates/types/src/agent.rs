@@ -32,6 +32,8 @@ pub const ENV_TOKEN_FILE: &str = "RUTTER_AGENT_TOKEN_FILE";
 pub const ENV_FOLDER: &str = "RUTTER_AGENT_FOLDER";
 /// Environment: further CA certificates, PEM.
 pub const ENV_CA: &str = "RUTTER_AGENT_CA";
+/// Environment: how many files the command may have open, where the server raised its own limit; the agent sets it.
+pub const ENV_OPEN_FILES: &str = "RUTTER_AGENT_OPEN_FILES";
 /// Outputs up to this many bytes travel inside the report.
 pub const INLINE_LIMIT: u64 = 64 * 1024;
 

@@ -1,6 +1,6 @@
 //! Section `server`: address, public URL, access, limits.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,10 @@ pub(crate) struct Server {
     pub max_body_bytes: u64,
     /// Longest wait of a synchronous request, seconds.
     pub sync_wait_seconds: u64,
+    /// Time in which a request's head must come; also how long an idle connection is kept. Seconds.
+    pub idle_seconds: u64,
+    /// Longest time in which a client takes nothing of an answer that is sent to it, seconds; then it is cut off.
+    pub send_stall_seconds: u64,
     /// Time that requests get to finish when the server is asked to stop, seconds.
     pub shutdown_seconds: u64,
 }
@@ -46,6 +50,8 @@ impl Default for Server {
             description: None,
             max_body_bytes: 16 * 1024 * 1024,
             sync_wait_seconds: 30,
+            idle_seconds: 30,
+            send_stall_seconds: 60,
             shutdown_seconds: 10,
         }
     }
@@ -62,13 +68,34 @@ pub(crate) enum Auth {
 }
 
 impl Server {
+    /// Why links in callbacks lead nowhere, and what to do about it: no request is there to tell under which URL the
+    /// world sees this server, and the address alone does not.
+    pub(crate) fn blind_links(&self, address: SocketAddr) -> Option<String> {
+        let reason = match (self.public_url.is_some(), address.ip().is_unspecified()) {
+            (true, _) => return None,
+            (false, true) => format!("{} is no address of one machine", address.ip()),
+            (false, false) if !self.trusted_proxies.is_empty() => "clients come through proxies".to_owned(),
+            (false, false) => return None,
+        };
+        Some(format!(
+            "links in callbacks lead nowhere: {reason}; set server.publicUrl to the URL that clients use"
+        ))
+    }
+
     pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        if self.listen.parse::<std::net::SocketAddr>().is_err() {
+        if self.listen.parse::<SocketAddr>().is_err() {
             faults.push(format!(
                 "server.listen: {:?} is no address with a port; write one like 127.0.0.1:8080",
                 self.listen
             ));
+        }
+        for (key, seconds) in [("idle", self.idle_seconds), ("sendStall", self.send_stall_seconds)] {
+            if seconds == 0 {
+                faults.push(format!(
+                    "server.{key}Seconds: 0 would cut everybody off; write a number of seconds"
+                ));
+            }
         }
         if let Some(text) = &self.public_url {
             match url::Url::parse(text) {
@@ -79,5 +106,31 @@ impl Server {
             }
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_blind_where_only_requests_know_the_url() {
+        let bare = Server::default();
+        let proxied = Server { trusted_proxies: vec!["127.0.0.1".into()], ..bare.clone() };
+        let named = Server { public_url: Some("https://example.org/".into()), ..proxied.clone() };
+        for (server, address, pieces) in [
+            (&bare, "127.0.0.1:8080", None),
+            (&bare, "192.0.2.9:8080", None),
+            (&bare, "0.0.0.0:8080", Some("0.0.0.0")),
+            (&bare, "[::]:8080", Some("::")),
+            (&proxied, "127.0.0.1:8080", Some("proxies")),
+            (&named, "0.0.0.0:8080", None),
+        ] {
+            let text = server.blind_links(address.parse().unwrap());
+            assert_eq!(text.is_some(), pieces.is_some(), "{address}: {text:?}");
+            if let Some((text, piece)) = text.zip(pieces) {
+                assert!(text.contains(piece) && text.contains("server.publicUrl"), "{text}");
+            }
+        }
     }
 }

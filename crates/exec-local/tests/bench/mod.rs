@@ -47,6 +47,7 @@ impl Bench {
             grace: Duration::from_secs(60),
             secrets: Some(self.0.path().join("secrets")),
             program_path: "/first/on/path".into(),
+            open_files: None,
         };
         change(&mut config);
         LocalExecutor::open(config).await.unwrap()

@@ -45,6 +45,7 @@ async fn server(folder: &str, name: &str, plan: &str) {
         grace: Duration::ZERO,
         secrets: None,
         program_path: "/usr/bin".into(),
+        open_files: None,
     })
     .await
     .expect("opens");

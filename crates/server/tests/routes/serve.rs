@@ -71,6 +71,26 @@ async fn a_client_that_does_not_finish_its_body_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_client_whose_body_trickles_is_let_go() {
+    let silence = Duration::from_secs(2);
+    let limits = Limits { body_timeout: silence, body_rate: 1_000_000, ..Limits::default() };
+    let running = running(limits).await;
+    let (mut reader, mut writer) = TcpStream::connect(running.address).await.unwrap().into_split();
+    let head = "POST /processes/hello/execution HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n";
+    writer.write_all(head.as_bytes()).await.unwrap();
+    // Never silent for long.
+    let trickling = tokio::spawn(async move {
+        while writer.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(silence / 20).await;
+        }
+    });
+    let mut answer = [0; 13];
+    tokio::time::timeout(Duration::from_secs(30), reader.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408 ");
+    trickling.abort();
+}
+
+#[tokio::test]
 async fn heads_and_bodies_over_the_limit_are_refused() {
     let limits = Limits { body_bytes: 1000, ..Limits::default() };
     let running = running(limits).await;
