@@ -124,3 +124,6 @@ impl Executor for KubernetesExecutor {
         identity::identify(&self.shared, token).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! watches that keep what there is ([`cache`]), and calls that may all be repeated. The truth about a launch is its Job:
 //! it carries a finalizer until its job is archived, so that nothing ends unseen, whoever deletes it.
 
+#[cfg(test)]
+mod bench;
 mod cache;
 mod check;
 mod config;
