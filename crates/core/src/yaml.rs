@@ -1,7 +1,7 @@
 //! The one YAML reader: YAML 1.2 scalars, no duplicate keys, bounded aliases, errors with line and column.
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::{MessageFormatter, UserMessageFormatter};
+use serde_saphyr::{DuplicateKeyPolicy, MessageFormatter, UserMessageFormatter};
 
 pub use serde_saphyr::Spanned;
 
@@ -28,12 +28,22 @@ pub struct YamlError {
 /// `no`, `on` and `yes` are text, `0755` and `1_000` too, unknown tags and duplicate keys are refused, and so is what
 /// is longer than [`TEXT_LIMIT`], nested deeper than [`DEPTH_LIMIT`], or grows out of all proportion through aliases.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
+    read(text, DuplicateKeyPolicy::Error)
+}
+
+/// The same for a type that keeps every member, so that it can tell of all duplicate keys at once: here they are no error.
+pub(crate) fn from_str_with_doubles<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
+    read(text, DuplicateKeyPolicy::PassThrough)
+}
+
+fn read<T: DeserializeOwned>(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<T, YamlError> {
     refuse_hostile(text)?;
     let options = serde_saphyr::options! {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         reject_unsupported_tags: true,
+        duplicate_keys: duplicate_keys,
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_LIMIT,
             flow_nesting_limit: DEPTH_LIMIT,

@@ -9,6 +9,7 @@ mod config;
 mod default_file;
 mod description;
 pub mod dialect;
+mod doubles;
 mod entry;
 mod env;
 pub mod file;

@@ -8,7 +8,7 @@ use rutter_types::{ExecuteRequest, ProcessDescription};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Example, ExecutionUnit, Input, Output, Process, description,
+    Example, ExecutionUnit, Input, Output, Process, description, doubles,
     finding::{Fault, Finding, Notice},
     located::{Kind, Node, Place},
     schema_walk, suggest,
@@ -47,7 +47,7 @@ pub(super) fn read(text: &str, file: &Path, folder: Option<&Path>) -> Read {
     let mut report = Report::new(file);
     let mut missing = Vec::new();
     let mut id_place = Place::default();
-    let process = match yaml::from_str::<Node>(text) {
+    let process = match yaml::from_str_with_doubles::<Node>(text) {
         Ok(node) => package(&mut report, &node, folder, &mut missing, &mut id_place),
         Err(error) => {
             let place = Place { line: error.line, column: error.column };
@@ -77,6 +77,7 @@ fn package(
     id_place: &mut Place,
 ) -> Option<Process> {
     let top = Spot::top(node);
+    doubles::check(report, &top);
     if !report.object_but(&top, &MEMBERS, why_not) {
         return None;
     }

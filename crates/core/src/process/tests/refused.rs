@@ -169,3 +169,50 @@ fn only_one_output_is_standard_output() {
     let faults = read(text).unwrap_err();
     assert_eq!((faults[0].line, faults[0].column), (8, 10), "{}", lines(&faults));
 }
+
+/// A mistake of YAML is one fault among the others: one run tells all of them.
+#[test]
+fn every_duplicate_key_is_told_beside_the_other_faults() {
+    let text = "processDescription:
+  process:
+    id: flood
+    title: Flood
+    version: 1.0
+    title: Flood again
+    inputs:
+      level: {schema: {type: number}}
+      level:
+        schema: {type: float, type: number}
+executionUnit:
+  - type: command
+    command: [./flood, $(inputs.levle)]
+    config: {cpuMin: 1, cpuMin: 2, cpuMin: 3}
+    typ: command
+executionUnit: []
+";
+    let wanted = [
+        (5, 14, "processDescription.process.version", "must be text"),
+        (6, 5, "processDescription.process.title", "duplicate key \"title\": it stands in line 4 already"),
+        (
+            9,
+            7,
+            "processDescription.process.inputs.level",
+            "duplicate key \"level\": it stands in line 8 already",
+        ),
+        (10, 24, "processDescription.process.inputs.level.schema.type", "no type"),
+        (10, 31, "processDescription.process.inputs.level.schema.type", "duplicate key \"type\""),
+        (13, 24, "executionUnit[0].command[1]", "no input \"levle\""),
+        (14, 25, "executionUnit[0].config.cpuMin", "duplicate key \"cpuMin\""),
+        (14, 36, "executionUnit[0].config.cpuMin", "duplicate key \"cpuMin\""),
+        (15, 5, "executionUnit[0].typ", "unknown member"),
+        (16, 1, "executionUnit", "duplicate key \"executionUnit\": it stands in line 11 already"),
+    ];
+    let faults = read(text).unwrap_err();
+    assert_eq!(faults.len(), wanted.len(), "{}", lines(&faults));
+    for (fault, (line, column, path, message)) in faults.iter().zip(wanted) {
+        assert_eq!((fault.line, fault.column, fault.path.as_str()), (line, column, path), "{fault}");
+        assert!(fault.message.contains(message), "{message}: {fault}");
+        let remedy = fault.remedy.as_deref().unwrap_or("");
+        assert!(!message.contains("duplicate") || remedy.contains("remove one of the two"), "{fault}");
+    }
+}
