@@ -4,6 +4,7 @@ use rutter_types::Fault;
 use serde_json::Value;
 
 use super::Output;
+use crate::schema::essence;
 
 /// What the schema makes of a value's bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,20 +17,11 @@ enum Kind {
     File,
 }
 
-/// The first branch that a schema offers: the default representation (`/req/ogc-process-description/output-mixed-type`).
-fn first_branch(schema: &Value) -> &Value {
-    let branch = ["oneOf", "anyOf"].iter().find_map(|word| schema.get(word)?.get(0));
-    branch.map_or(schema, first_branch)
-}
-
 fn kind(output: &Output) -> Kind {
-    let branch = first_branch(&output.description.schema);
-    let text = branch.get("type").and_then(Value::as_str) == Some("string");
-    let file = ["contentMediaType", "contentEncoding"].iter().any(|word| branch.get(word).is_some());
-    match (text, file) {
-        (true, true) => Kind::File,
-        (true, false) => Kind::Text,
-        (false, _) => Kind::Json,
+    match output.schema.first() {
+        Some(branch) if branch.is_file() => Kind::File,
+        Some(branch) if branch.is_text() => Kind::Text,
+        _ => Kind::Json,
     }
 }
 
@@ -71,10 +63,6 @@ pub fn media_type_of(output: Option<&Output>, file: Option<&str>) -> String {
         Kind::Json => file.filter(|media_type| is_json(media_type)).unwrap_or(default).into(),
         Kind::Text => default.into(),
     }
-}
-
-fn essence(media_type: &str) -> &str {
-    media_type.split(';').next().unwrap_or(media_type).trim()
 }
 
 fn is_json(media_type: &str) -> bool {

@@ -7,30 +7,11 @@ use super::{
     suggest,
     walk::{Report, Spot, meant, shorten},
 };
-use crate::schema::Schema;
+use crate::schema::{LISTS, MAPS, ONE, Schema};
 
 /// The types of JSON Schema.
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "number", "object", "string", "null"];
 
-/// Keywords that hold one schema.
-pub(super) const ONE: [&str; 11] = [
-    "not",
-    "items",
-    "additionalProperties",
-    "if",
-    "then",
-    "else",
-    "contains",
-    "propertyNames",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "contentSchema",
-];
-/// Keywords that hold a list of schemas.
-pub(super) const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
-/// Keywords that hold schemas by name.
-pub(super) const MAPS: [&str; 5] =
-    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 /// Other keywords of JSON Schema 2020-12, and those of 1.0's dialect that mean nothing in it.
 const OTHERS: [&str; 41] = [
     "$schema",

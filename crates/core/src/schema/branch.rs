@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     formats::{Document, named_document},
+    keywords::ALTERNATIVES,
     rewrite::follow,
 };
 
@@ -28,7 +29,7 @@ pub(crate) struct Branch {
 /// The alternatives in order. Each knows what stands around it too.
 pub(super) fn branches(root: &Value) -> Vec<Branch> {
     let top = follow(root, root);
-    for word in ["oneOf", "anyOf"] {
+    for word in ALTERNATIVES {
         let Some(inner) = top.get(word).and_then(Value::as_array) else { continue };
         let inner: Vec<(&Value, &Value)> = inner.iter().map(|inner| (inner, follow(root, inner))).collect();
         let kept = inner.into_iter().filter(|(_, inner)| inner.get("type").is_none_or(|it| it != "null"));

@@ -7,6 +7,7 @@
 mod branch;
 mod formats;
 mod geojson;
+mod keywords;
 mod message;
 mod rewrite;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 pub(crate) use branch::{Branch, essence};
 pub(crate) use formats::{Document, base64_fault};
+pub(crate) use keywords::{LISTS, MAPS, ONE, applied};
 pub(crate) use message::{escape, shorten};
 pub(crate) use rewrite::follow;
 
@@ -100,7 +102,12 @@ impl Schema {
 
     /// Whether the program gets a file: its first alternative is text with a media type or encoding.
     pub(crate) fn is_file(&self) -> bool {
-        self.branches.first().is_some_and(Branch::is_file)
+        self.first().is_some_and(Branch::is_file)
+    }
+
+    /// The first alternative: the default representation (`/req/ogc-process-description/output-mixed-type`).
+    pub(crate) fn first(&self) -> Option<&Branch> {
+        self.branches.first()
     }
 
     /// Whether every value is text: then `123` in a referenced file is text too.

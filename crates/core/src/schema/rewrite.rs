@@ -2,26 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::formats::{DOCUMENT_KEYWORD, named_document};
-
-/// Keywords that hold one schema.
-const ONE: [&str; 11] = [
-    "not",
-    "items",
-    "additionalProperties",
-    "if",
-    "then",
-    "else",
-    "contains",
-    "propertyNames",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "contentSchema",
-];
-/// Keywords that hold a list of schemas.
-const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
-/// Keywords that hold schemas by name.
-const MAPS: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+use super::{
+    formats::{DOCUMENT_KEYWORD, named_document},
+    keywords::{ALTERNATIVES, LISTS, MAPS, ONE},
+};
 
 /// The same schema in JSON Schema 2020-12, with formats of whole documents as a keyword of ours.
 pub(super) fn to_2020_12(schema: &Value) -> Value {
@@ -71,7 +55,7 @@ fn nullable(members: &mut Map<String, Value>) {
     {
         values.push(Value::Null);
     }
-    for word in ["oneOf", "anyOf"] {
+    for word in ALTERNATIVES {
         if let Some(Value::Array(branches)) = members.get_mut(word) {
             branches.push(json!({"type": "null"}));
         }

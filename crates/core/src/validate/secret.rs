@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     process::{Input, Process},
-    schema::follow,
+    schema::{applied, follow},
 };
 
 /// What stands in place of a secret.
@@ -85,7 +85,7 @@ impl Masking<'_> {
             *value = MASK.into();
             return;
         }
-        for inner in listed(schema) {
+        for inner in applied(schema) {
             self.inside(inner, value);
         }
         match value {
@@ -118,16 +118,11 @@ fn of_member<'a>(schema: &'a Value, name: &str) -> Vec<&'a Value> {
     by_name.into_iter().chain(patterns.flat_map(|named| named.values())).chain(others).collect()
 }
 
-/// Schemas that the same value must or may satisfy.
-fn listed(schema: &Value) -> impl Iterator<Item = &Value> {
-    ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten()
-}
-
 fn is_secret(root: &Value, schema: &Value, depth: usize) -> bool {
     let schema = follow(root, schema);
     let marked = schema.get("writeOnly") == Some(&Value::Bool(true))
         || schema.get("format").is_some_and(|format| format == "password");
-    marked || depth > 0 && listed(schema).any(|inner| is_secret(root, inner, depth - 1))
+    marked || depth > 0 && applied(schema).any(|inner| is_secret(root, inner, depth - 1))
 }
 
 fn contains<'a>(root: &'a Value, schema: &'a Value, seen: &mut HashSet<*const Value>) -> bool {
@@ -143,6 +138,6 @@ fn contains<'a>(root: &'a Value, schema: &'a Value, seen: &mut HashSet<*const Va
     let inside = ["items", "additionalProperties"].into_iter().filter_map(|word| schema.get(word));
     let prefix = schema.get("prefixItems").and_then(Value::as_array).into_iter().flatten();
     let mut all =
-        listed(schema).chain(named.flat_map(|members| members.values())).chain(inside).chain(prefix);
+        applied(schema).chain(named.flat_map(|members| members.values())).chain(inside).chain(prefix);
     all.any(|inner| contains(root, inner, seen))
 }

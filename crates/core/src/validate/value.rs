@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Content, Context, ValidValue, binary, reference};
 use crate::{
     process::Input,
-    schema::{Branch, Document, follow, shorten},
+    schema::{Branch, Document, applied, follow, shorten},
 };
 
 /// Coordinate reference system of a box that names none (`bbox.yaml`).
@@ -199,9 +199,7 @@ impl Reader<'_> {
 fn knows(root: &Value, schema: &Value, name: &str, depth: usize) -> bool {
     let schema = follow(root, schema);
     let listed = schema.get("properties").is_some_and(|properties| properties.get(name).is_some());
-    let inner =
-        ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten();
-    listed || depth > 0 && inner.into_iter().any(|inner| knows(root, inner, name, depth - 1))
+    listed || depth > 0 && applied(schema).any(|inner| knows(root, inner, name, depth - 1))
 }
 
 /// Items of an array may have wrappers of their own.
