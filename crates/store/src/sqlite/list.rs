@@ -8,12 +8,17 @@
 //! few jobs may be in the range, and these are found by the index of durations. Only when many are, all of them older
 //! than many that are not, is the walk long (about 50 ms per million steps).
 
-use std::collections::BinaryHeap;
+mod durations;
+mod walk;
 
-use rusqlite::{CachedStatement, Connection, Rows, params_from_iter, types::Value};
+use rusqlite::{Connection, types::Value};
 use rutter_core::store::{Cursor, JobFilter, JobPage, Page};
 use rutter_types::StatusCode;
 
+use self::{
+    durations::{Durations, spans_sql},
+    walk::{Stream, merge},
+};
 use super::{
     change::drift,
     columns::{owner, read_bytes, status_code},
@@ -63,31 +68,6 @@ struct Search {
     /// First and last time of creation, µs, when places alone do not tell it.
     created: Option<(i64, i64)>,
     durations: Option<Durations>,
-}
-
-/// A range of durations, µs, both ends included.
-struct Durations {
-    least: i64,
-    most: i64,
-    now: i64,
-}
-
-impl Durations {
-    fn of(filter: &JobFilter) -> Option<Self> {
-        (filter.min_duration.is_some() || filter.max_duration.is_some()).then(|| Self {
-            least: filter.min_duration.map_or(i64::MIN, place::micros),
-            most: filter.max_duration.map_or(i64::MAX, place::micros),
-            now: filter.now.as_microsecond(),
-        })
-    }
-
-    /// The range of `span` of a status: durations of jobs that are over, starts of running ones.
-    fn spans(&self, status: StatusCode) -> (i64, i64) {
-        match status {
-            StatusCode::Running => (self.now.saturating_sub(self.most), self.now.saturating_sub(self.least)),
-            _ => (self.least, self.most),
-        }
-    }
 }
 
 impl Search {
@@ -230,13 +210,6 @@ fn statuses(filter: &JobFilter, any: bool, with_durations: bool) -> Vec<Option<S
     StatusCode::ALL.into_iter().filter(asked).filter(has).map(Some).collect()
 }
 
-fn spans_sql(status: StatusCode) -> String {
-    let code = status_code(status);
-    format!(
-        "SELECT seq, owner, process FROM job INDEXED BY job_span WHERE status = {code} AND span BETWEEN ?1 AND ?2"
-    )
-}
-
 #[derive(Default)]
 struct Conditions {
     texts: Vec<String>,
@@ -250,174 +223,5 @@ impl Conditions {
     }
 }
 
-/// One stretch of an index, from the newest place on.
-struct Stream {
-    sql: String,
-    values: Vec<Value>,
-    /// Range of `span` still to be checked.
-    spans: Option<(i64, i64)>,
-}
-
-/// A stream while it is walked.
-struct Walk<'a> {
-    rows: Rows<'a>,
-    spans: Option<(i64, i64)>,
-}
-
-impl Walk<'_> {
-    /// Its next place, within so many steps.
-    fn next(&mut self, patience: &mut usize) -> Result<Next, Fault> {
-        while let Some(row) = self.rows.next()? {
-            if *patience == 0 {
-                return Ok(Next::OutOfPatience);
-            }
-            *patience -= 1;
-            let place: i64 = row.get(0)?;
-            let Some((least, most)) = self.spans else { return Ok(Next::Place(place)) };
-            if row.get::<_, Option<i64>>(1)?.is_some_and(|span| (least..=most).contains(&span)) {
-                return Ok(Next::Place(place));
-            }
-        }
-        Ok(Next::End)
-    }
-}
-
-enum Next {
-    Place(i64),
-    End,
-    OutOfPatience,
-}
-
-/// The newest places of all streams together; `None` when that takes too many steps.
-fn merge(
-    connection: &Connection,
-    streams: &[Stream],
-    most: usize,
-    mut patience: usize,
-) -> Result<Option<Vec<i64>>, Fault> {
-    let prepare = |stream: &Stream| connection.prepare_cached(&stream.sql);
-    let mut statements = streams.iter().map(prepare).collect::<Result<Vec<CachedStatement<'_>>, _>>()?;
-    let mut walks = Vec::with_capacity(streams.len());
-    for (statement, stream) in statements.iter_mut().zip(streams) {
-        walks.push(Walk { rows: statement.query(params_from_iter(&stream.values))?, spans: stream.spans });
-    }
-    let mut heads = BinaryHeap::with_capacity(walks.len());
-    let mut found = Vec::new();
-    let mut advance: Vec<usize> = (0..walks.len()).collect();
-    loop {
-        for index in advance.drain(..) {
-            match walks[index].next(&mut patience)? {
-                Next::Place(place) => heads.push((place, index)),
-                Next::End => {}
-                Next::OutOfPatience => return Ok(None),
-            }
-        }
-        match heads.pop() {
-            Some((place, index)) if found.len() < most => {
-                found.push(place);
-                advance.push(index);
-            }
-            _ => return Ok(Some(found)),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conformance::{at, failed, sample};
-
-    /// Every combination of conditions, and whether one of them is by duration.
-    fn searches() -> Vec<JobFilter> {
-        let time = |micros| jiff::Timestamp::from_microsecond(micros).unwrap();
-        let combination = |bits: u32| {
-            let bit = |number: u32| bits & (1 << number) != 0;
-            JobFilter {
-                owner: bit(0).then(|| Some("ada".parse().unwrap())),
-                processes: if bit(1) { vec!["flood".into(), "ship".into()] } else { Vec::new() },
-                statuses: if bit(2) { vec![StatusCode::Failed, StatusCode::Running] } else { Vec::new() },
-                created_from: bit(3).then(|| time(1)),
-                created_to: bit(3).then(|| time(9)),
-                min_duration: bit(4).then_some(1.0),
-                ..JobFilter::default()
-            }
-        };
-        (0..32).map(combination).collect()
-    }
-
-    fn plan_of(connection: &Connection, sql: &str) -> String {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let nothing = vec![1i64; statement.parameter_count()];
-        let steps = statement.query_map(params_from_iter(nothing), |row| row.get::<_, String>(3)).unwrap();
-        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
-    }
-
-    /// Jobs of every kind, more of them than the effort below.
-    fn filled() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        super::super::migrations::migrate(&connection, super::super::migrations::STEPS).unwrap();
-        for number in 0..300_i64 {
-            let (mut job, _) = sample(["flood", "ship", "echo"][number as usize % 3]);
-            job.owner = (number % 4 > 0).then(|| ["ada", "bob"][number as usize % 2].parse().unwrap());
-            job.created = at(number);
-            if number % 5 > 0 {
-                job = job.attempt_started("a", at(number)).unwrap();
-            }
-            if number % 5 > 1 {
-                job = failed(job, at(number + number * 37 % 91));
-            }
-            let row = super::super::columns::JobRow::new(&job, None).unwrap();
-            assert!(super::super::change::restore(&connection, &row, None).unwrap());
-        }
-        connection
-    }
-
-    #[test]
-    fn every_way_to_filter_by_duration_finds_the_same() {
-        let connection = filled();
-        let mut filters: Vec<JobFilter> =
-            searches().into_iter().filter(|filter| filter.min_duration.is_some()).collect();
-        for filter in &mut filters {
-            filter.now = at(310);
-            filter.created_from = filter.created_from.map(|_| at(50));
-            filter.created_to = filter.created_to.map(|_| at(250));
-            filter.min_duration = Some(20.0);
-            filter.max_duration = Some(60.0);
-        }
-        let mut total = 0;
-        for filter in &filters {
-            for (most, after) in
-                [(7, None), (1_000, None), (5, Some(Cursor(place::first(at(200).as_microsecond()))))]
-            {
-                let search = Search::new(filter, Page { after, limit: 10 }, 1023);
-                let find = |patience, few| search.find(&connection, most, Effort { patience, few }).unwrap();
-                let by_place = find(usize::MAX, 0);
-                assert_eq!(find(10, usize::MAX), by_place, "by durations: {filter:?}");
-                assert_eq!(find(10, 10), by_place, "by place in the end: {filter:?}");
-                total += by_place.len();
-            }
-        }
-        assert!(total > 500, "{total}");
-    }
-
-    #[test]
-    fn every_filter_walks_indexes_in_order_without_a_scan_or_a_sort() {
-        let connection = Connection::open_in_memory().unwrap();
-        super::super::migrations::migrate(&connection, super::super::migrations::STEPS).unwrap();
-        let page = Page { after: Some(Cursor(5)), limit: 10 };
-        for filter in searches() {
-            for in_sql in [false, true] {
-                for stream in Search::new(&filter, page, 1023).streams(in_sql) {
-                    let plan = plan_of(&connection, &stream.sql);
-                    let by_place = plan == "SEARCH job USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
-                    let by_index = plan.starts_with("SEARCH job USING COVERING INDEX job_")
-                        && plan.ends_with("status=? AND seq>? AND seq<?)");
-                    assert!(by_place || by_index, "{filter:?}: {plan}");
-                    assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN"), "{filter:?}: {plan}");
-                }
-            }
-        }
-        let plan = plan_of(&connection, &spans_sql(StatusCode::Failed));
-        assert_eq!(plan, "SEARCH job USING COVERING INDEX job_span (status=? AND span>? AND span<?)");
-    }
-}
+mod tests;
