@@ -77,7 +77,7 @@ async fn store_inserts(store: &Arc<SqliteStore>, callers: usize, count: usize) -
         let store = store.clone();
         tasks.spawn(async move {
             for (job, plan) in &jobs {
-                store.insert(job, plan, None).await?;
+                store.insert(job, plan).await?;
             }
             Ok(())
         });

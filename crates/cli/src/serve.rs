@@ -14,7 +14,7 @@ use clap::Args;
 use jiff::SignedDuration;
 use rutter_core::{
     archive,
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     engine::{Engine, Settings},
     logs::Logs,
     plan::{Needs, PlanDefaults},
@@ -139,7 +139,9 @@ impl Server {
         }
         let store = Arc::new(open_store(&data).await?);
         let objects = Objects::in_folder(&data.join("objects"))?;
-        let instance = archive::open(store.as_ref(), &objects).await?;
+        let settings = settings(config, address.ip().is_loopback());
+        let keys_from = settings.keys_from(SystemClock.now());
+        let instance = archive::open(store.as_ref(), &objects, keys_from).await?;
         let registry = Arc::new(Registry::load(package_folders(config)?, runs()));
         let executor = LocalExecutor::open(local_config(config, &data, files)?)
             .await
@@ -152,9 +154,10 @@ impl Server {
             logs: Logs::new(&data.join("logs"), objects),
             clock: Arc::new(SystemClock),
             registry: registry.clone(),
-            settings: settings(config, address.ip().is_loopback()),
+            settings,
         };
         let (engine, reconciler) = reconcile::assemble(ingredients);
+        engine.take_up_removals().await?;
         let agents = agents_socket(&data.join("agents.sock"))?;
         let config = server_config(config, address, files)?;
         Ok(Self { address, listener, agents, engine, reconciler, registry, config, data })

@@ -18,7 +18,7 @@ use rutter_types::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    engine::Parts,
+    engine::{EngineError, Parts},
     executor::{AttemptName, ExecutorError},
     failure,
     id::OutputId,
@@ -167,7 +167,11 @@ impl Agents {
             return Err(AgentError::Invalid { reason: format!("the order wants no output {output:?}") });
         }
         let key = output_key(attempt, output, index);
-        let written = self.0.objects.put_stream(&key, body, plan.limits.output_bytes).await?;
+        let written = self.0.objects.put_stream(&key, body, plan.limits.output_bytes).await;
+        if self.0.drop_if_removed(job.id).await? {
+            return Err(AgentError::Over);
+        }
+        let written = written?;
         Ok(Uploaded { size: written.size, sha256: written.sha256 })
     }
 
@@ -198,7 +202,12 @@ impl Agents {
     pub async fn report(&self, attempt: &AttemptName, report: Report) -> Result<Verdict, AgentError> {
         let job = match self.active(attempt).await {
             Ok(job) => job,
-            Err(AgentError::Over) if self.published(attempt).await? => return Ok(Verdict::Done),
+            Err(AgentError::Over) => {
+                let job = self.published(attempt).await?.ok_or(AgentError::Over)?;
+                // The first answer may have failed for want of room: no verdict before the record is kept.
+                self.0.write_final(&job).await?;
+                return Ok(Verdict::Done);
+            }
             Err(error) => return Err(error),
         };
         let plan = self.plan(&job).await?;
@@ -371,11 +380,13 @@ impl Agents {
         if over { Err(AgentError::Over) } else { Ok(job) }
     }
 
-    /// Whether this very attempt was published.
-    async fn published(&self, attempt: &AttemptName) -> Result<bool, AgentError> {
-        let Some(job) = self.0.store.get(attempt.launch.job).await? else { return Ok(false) };
-        let last = job.attempts.last().is_some_and(|last| last.uid == attempt.uid);
-        Ok(last && matches!(job.state, State::Successful { .. }))
+    /// The job that this very attempt published.
+    async fn published(&self, attempt: &AttemptName) -> Result<Option<Job>, AgentError> {
+        let job = self.0.store.get(attempt.launch.job).await?;
+        Ok(job.filter(|job| {
+            let last = job.attempts.last().is_some_and(|last| last.uid == attempt.uid);
+            last && matches!(job.state, State::Successful { .. })
+        }))
     }
 
     async fn plan(&self, job: &Job) -> Result<Plan, AgentError> {
@@ -430,6 +441,16 @@ impl From<StoreError> for AgentError {
 impl From<ExecutorError> for AgentError {
     fn from(error: ExecutorError) -> Self {
         Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<EngineError> for AgentError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+            EngineError::Objects(error) => error.into(),
+            EngineError::Logs(error) => error.into(),
+        }
     }
 }
 

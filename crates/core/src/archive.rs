@@ -3,6 +3,7 @@
 //! `jobs/<id>/order.json` is written before a launch, `jobs/<id>/final.json` when the job is over. From these, and from
 //! what the executor still has, everything comes back but jobs that were only queued.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     id::{InstanceId, JobId},
     job::Job,
     plan::Plan,
+    removal,
     results::{ObjectError, Objects},
     store::{JobStore, StoreError},
 };
@@ -58,8 +60,13 @@ pub enum OpenError {
     Objects(#[from] ObjectError),
 }
 
-/// Open an installation: make it when both store and objects are new, rebuild the store when only it was lost.
-pub async fn open(store: &dyn JobStore, objects: &Objects) -> Result<InstanceId, OpenError> {
+/// Open an installation: make it when both store and objects are new, rebuild the store when only it was lost; then
+/// keys older than `keys_from` are not known again.
+pub async fn open(
+    store: &dyn JobStore,
+    objects: &Objects,
+    keys_from: Timestamp,
+) -> Result<InstanceId, OpenError> {
     let known: Option<Instance> = objects.get_json(INSTANCE).await?;
     match (store.instance().await?, known) {
         (Some(stored), Some(known)) if stored == known.id => Ok(stored),
@@ -70,6 +77,7 @@ pub async fn open(store: &dyn JobStore, objects: &Objects) -> Result<InstanceId,
         }
         (None, Some(known)) => {
             let jobs = rebuild(store, objects).await?;
+            store.forget(keys_from, Timestamp::MIN).await?;
             store.set_instance(known.id).await?;
             tracing::warn!(jobs, "the database was lost: jobs were rebuilt from the stored objects");
             Ok(known.id)
@@ -83,11 +91,13 @@ pub async fn open(store: &dyn JobStore, objects: &Objects) -> Result<InstanceId,
     }
 }
 
-/// Put every job back whose documents are there; a single unreadable one is said and left out.
+/// Put every job back whose documents are there and whose removal was not begun; a single unreadable one is said and
+/// left out.
 async fn rebuild(store: &dyn JobStore, objects: &Objects) -> Result<usize, OpenError> {
+    let leaving = removal::marked(objects).await?;
     let mut restored = 0;
     for folder in objects.folders("jobs").await? {
-        let Ok(id) = folder.parse::<JobId>() else { continue };
+        let Some(id) = folder.parse::<JobId>().ok().filter(|id| !leaving.contains(id)) else { continue };
         match read(objects, id).await {
             Ok(Some((job, plan))) => restored += usize::from(store.restore(&job, plan.as_ref()).await?),
             Ok(None) => {}
@@ -110,14 +120,20 @@ async fn read(objects: &Objects, id: JobId) -> Result<Option<(Job, Option<Plan>)
 
 impl Parts {
     /// Write what a launch needs; before the launch.
-    pub(crate) async fn write_order(&self, job: &Job, plan: &Plan) -> Result<(), ObjectError> {
+    pub(crate) async fn write_order(&self, job: &Job, plan: &Plan) -> Result<(), EngineError> {
         let order = Order { version: VERSION, job: job.clone(), plan: plan.clone() };
         // The record is durable in the store; this copy is for a lost store, and the launch it is for ends with the machine.
-        self.objects.put_json_unsynced(&order_key(job.id), &order).await
+        let written = self.objects.put_json_unsynced(&order_key(job.id), &order).await;
+        self.unless_removed(job.id, written.map_err(Into::into)).await
     }
 
     /// Write the whole record of a job that is over; one that is there already is the same and stays.
-    pub(crate) async fn write_final(&self, job: &Job) -> Result<(), ObjectError> {
+    pub(crate) async fn write_final(&self, job: &Job) -> Result<(), EngineError> {
+        let written = self.put_final(job).await;
+        self.unless_removed(job.id, written.map_err(Into::into)).await
+    }
+
+    async fn put_final(&self, job: &Job) -> Result<(), ObjectError> {
         if self.objects.size(&final_key(job.id)).await?.is_some() {
             return Ok(());
         }
@@ -126,21 +142,21 @@ impl Parts {
         self.objects.put_json(&final_key(job.id), &Final { version: VERSION, job }).await
     }
 
-    /// Remove a job that is over with all that was stored for it. `false` = it is not over, or not there.
-    pub(crate) async fn remove(&self, id: JobId) -> Result<bool, EngineError> {
-        let Some(job) = self.store.get(id).await? else { return Ok(false) };
-        if !self.store.remove(id, self.clock.now()).await? {
-            return Ok(false);
-        }
-        if let Some(name) = job.launch_name()
-            && let Err(error) = self.executor.release(name).await
-        {
-            tracing::warn!(job.id = %id, %error, "could not release a removed job's launch");
-        }
-        self.logs.remove_spool(id).await?;
-        self.objects.remove_all(&format!("jobs/{id}")).await?;
-        self.changes.tell(id);
-        Ok(true)
+    /// Keep the log and the record of a job that is over, and note that in the store.
+    pub(crate) async fn archive(&self, job: &Job) -> Result<(), EngineError> {
+        let kept = async {
+            self.logs.archive(job).await?;
+            Ok(self.put_final(job).await?)
+        };
+        self.unless_removed(job.id, kept.await).await?;
+        self.store.set_archived(job.id).await?;
+        self.changes.tell(job.id);
+        Ok(())
+    }
+
+    /// What was written of a job that is removed meanwhile goes too, and whether it could be written does not matter.
+    async fn unless_removed(&self, id: JobId, written: Result<(), EngineError>) -> Result<(), EngineError> {
+        if self.drop_if_removed(id).await? { Ok(()) } else { written }
     }
 }
 
@@ -150,4 +166,29 @@ fn order_key(id: JobId) -> String {
 
 fn final_key(id: JobId) -> String {
     format!("jobs/{id}/final.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDERS: [&str; 2] =
+        [include_str!("../test-data/v1/order-without-key.json"), include_str!("../test-data/v1/order.json")];
+    const FINAL: &str = include_str!("../test-data/v1/final.json");
+
+    /// What is written today reads like the files of its version: whoever changes a stored type sees it here.
+    fn reads<T: Serialize + serde::de::DeserializeOwned>(text: &str) -> T {
+        let document: T = serde_json::from_str(text).unwrap();
+        let stored: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_value(&document).unwrap(), stored);
+        document
+    }
+
+    #[test]
+    fn documents_of_version_1_are_read_with_and_without_a_key() {
+        let [without, with] = ORDERS.map(reads::<Order>);
+        assert_eq!(without.job.key, None);
+        assert_eq!(with.job.key.unwrap().key, "8e03978e-40d5-43dd-bc93-6894a57f9324");
+        assert!(reads::<Final>(FINAL).job.archived);
+    }
 }

@@ -13,13 +13,14 @@ use crate::{
     clock::Clock,
     executor::Executor,
     id::{CallerId, InstanceId, JobId},
-    job::{Job, Mode, State},
+    job::{Job, JobKey, Mode, State},
     logs::Logs,
     plan::{self, PlanDefaults},
     process::{Process, UnitKind},
     reconcile::Signal,
+    removal::Leaving,
     results::{ObjectError, Objects},
-    store::{IdempotencyKey, Inserted, JobFilter, JobPage, JobStore, Page, StoreError},
+    store::{Inserted, JobFilter, JobPage, JobStore, Page, StoreError},
     transition::Changed,
     validate::{self, OwnResult},
 };
@@ -43,6 +44,13 @@ pub struct Settings {
     pub disk_share: f64,
 }
 
+impl Settings {
+    /// Keys used before this time are not known any more.
+    pub fn keys_from(&self, now: Timestamp) -> Timestamp {
+        now.checked_sub(self.keep_keys).unwrap_or(Timestamp::MIN)
+    }
+}
+
 /// All that the core works with.
 pub struct Parts {
     pub(crate) instance: InstanceId,
@@ -56,6 +64,8 @@ pub struct Parts {
     pub(crate) changes: Changes,
     /// Wakes the callback dispatcher.
     pub(crate) calls: Notify,
+    /// Jobs that are being removed.
+    pub(crate) leaving: Leaving,
     /// Wakes the reconciler.
     pub(crate) signals: mpsc::UnboundedSender<Signal>,
 }
@@ -171,15 +181,8 @@ impl Engine {
         self.check_own_results(&valid, submission.caller.as_ref()).await?;
         let plan = plan::plan(process, unit, &valid, &parts.settings.plan);
         let job = new_job(&submission, valid.shape, parts.clock.now());
-        let key = submission.key.map(|key| IdempotencyKey {
-            caller: job.owner.clone(),
-            process: process.id.clone(),
-            key,
-            body_digest: submission.body_digest.clone(),
-            created: job.created,
-        });
         loop {
-            match parts.store.insert(&job, &plan, key.as_ref()).await? {
+            match parts.store.insert(&job, &plan).await? {
                 Inserted::New => {
                     tracing::info!(job.id = %job.id, job.process = %job.process, "job is accepted");
                     parts.signal(Signal::Waits(job.id, plan.needs));
@@ -206,7 +209,7 @@ impl Engine {
     ) -> Result<(), SubmitError> {
         let mut faults = Vec::new();
         for (pointer, wanted) in valid.own_results() {
-            let job = self.0.store.get(wanted.job).await?;
+            let job = self.job(wanted.job).await?;
             let value = job.filter(|job| job.owner.as_ref() == caller || job.owner.is_none()).and_then(
                 |job| match job.state {
                     State::Successful { results, .. } => {
@@ -225,15 +228,27 @@ impl Engine {
 
     /// What there is under an id.
     pub async fn find(&self, id: JobId) -> Result<Found, StoreError> {
+        if let Some(since) = self.0.leaving.since(id) {
+            return Ok(Found::Gone(since));
+        }
         if let Some(job) = self.0.store.get(id).await? {
             return Ok(Found::Job(Box::new(job)));
         }
         Ok(self.0.store.gone(id).await?.map_or(Found::Unknown, Found::Gone))
     }
 
+    async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        match self.find(id).await? {
+            Found::Job(job) => Ok(Some(*job)),
+            Found::Gone(_) | Found::Unknown => Ok(None),
+        }
+    }
+
     /// A page of jobs, newest first.
     pub async fn list(&self, filter: &JobFilter, page: Page) -> Result<JobPage, StoreError> {
-        self.0.store.list(filter, page).await
+        let mut found = self.0.store.list(filter, page).await?;
+        found.jobs.retain(|job| self.0.leaving.since(job.id).is_none());
+        Ok(found)
     }
 
     /// Wait until a job is over, at most so long; then give it as it is. `None` = there is no such job.
@@ -241,12 +256,12 @@ impl Engine {
         let mut subscription = self.0.changes.subscribe(id);
         let deadline = tokio::time::Instant::now() + limit;
         loop {
-            let job = self.0.store.get(id).await?;
+            let job = self.job(id).await?;
             if job.as_ref().is_none_or(|job| job.status().is_terminal()) {
                 return Ok(job);
             }
             if tokio::time::timeout_at(deadline, subscription.changed()).await.is_err() {
-                return self.0.store.get(id).await;
+                return self.job(id).await;
             }
         }
     }
@@ -256,6 +271,8 @@ impl Engine {
         let now = self.0.clock.now();
         match self.0.change(id, |job| job.dismissed(now)).await? {
             Changed::Done(job) => {
+                // What was answered must outlive the database. Where there is no room, the next pass writes it.
+                let _ = self.0.write_final(&job).await;
                 self.0.signal(Signal::Look(id));
                 Ok(Dismissed::Ended(job))
             }
@@ -265,6 +282,11 @@ impl Engine {
                 _ => Ok(Dismissed::Unknown),
             },
         }
+    }
+
+    /// Finish what the last server had begun to remove. To be done before anybody is shown a job.
+    pub async fn take_up_removals(&self) -> Result<(), EngineError> {
+        self.0.take_up_removals().await
     }
 
     /// When a job that is over will be removed; the disk may ask for it sooner.
@@ -336,6 +358,7 @@ fn new_job(submission: &Submission<'_>, shape: crate::job::ResponseShape, now: T
         shape,
         request: validate::mask(process, submission.body),
         subscriber: submission.request.subscriber.clone(),
+        key: submission.key.clone().map(|key| JobKey { key, body_digest: submission.body_digest.clone() }),
         created: now,
         updated: now,
         progress: None,

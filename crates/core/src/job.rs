@@ -29,6 +29,9 @@ pub struct Job {
     pub request: Value,
     /// Where to call back.
     pub subscriber: Option<Subscriber>,
+    /// `Idempotency-Key` of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<JobKey>,
     /// Accepted at.
     pub created: Timestamp,
     /// Last change.
@@ -47,6 +50,15 @@ pub struct Job {
     pub archived: bool,
     /// Counts changes; compare-and-set is on it.
     pub revision: u64,
+}
+
+/// `Idempotency-Key` of the request that made a job; it names the job within its owner and process, from its creation on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobKey {
+    /// The key as received.
+    pub key: String,
+    /// SHA-256 of the request body, hexadecimal.
+    pub body_digest: String,
 }
 
 /// Whether the caller waited.

@@ -18,6 +18,7 @@ pub mod logs;
 pub mod plan;
 pub mod process;
 pub mod reconcile;
+mod removal;
 pub mod results;
 pub mod retention;
 pub mod schema;

@@ -104,6 +104,7 @@ pub fn assemble(ingredients: Ingredients) -> (Engine, Reconciler) {
         settings: ingredients.settings,
         changes: crate::changes::Changes::default(),
         calls: tokio::sync::Notify::new(),
+        leaving: crate::removal::Leaving::default(),
         signals: sender,
     });
     let reconciler = Reconciler {
@@ -389,10 +390,7 @@ impl Parts {
             return Ok(());
         }
         if !job.archived {
-            self.logs.archive(job).await?;
-            self.write_final(job).await?;
-            self.store.set_archived(job.id).await?;
-            self.changes.tell(job.id);
+            self.archive(job).await?;
         }
         if let Some(name) = job.launch_name() {
             self.executor.release(name).await?;

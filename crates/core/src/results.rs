@@ -1,6 +1,11 @@
 //! The one struct over the object store: values of results, and the documents from which jobs can be rebuilt.
 
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{
+    io::ErrorKind,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
@@ -89,6 +94,8 @@ pub struct Objects {
     store: Arc<dyn ObjectStore>,
     /// The same objects, written without waiting for the disk: they survive the server, not the machine.
     unsynced: Arc<dyn ObjectStore>,
+    /// Where they lie on this machine.
+    folder: Option<PathBuf>,
 }
 
 impl Objects {
@@ -96,12 +103,12 @@ impl Objects {
     pub fn in_folder(folder: &Path) -> Result<Self, ObjectError> {
         let unsynced = LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
         let store = unsynced.clone().with_fsync(true);
-        Ok(Self { store: Arc::new(store), unsynced: Arc::new(unsynced) })
+        Ok(Self { store: Arc::new(store), unsynced: Arc::new(unsynced), folder: Some(folder.to_owned()) })
     }
 
     /// In any object store.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { unsynced: store.clone(), store }
+        Self { unsynced: store.clone(), store, folder: None }
     }
 
     /// Write a small object.
@@ -244,8 +251,25 @@ impl Objects {
         Ok(found.common_prefixes.iter().filter_map(|key| key.filename().map(str::to_owned)).collect())
     }
 
-    /// Remove everything below a prefix.
+    /// Names of the objects at the top.
+    pub async fn names(&self) -> Result<Vec<String>, ObjectError> {
+        let found = self.store.list_with_delimiter(None).await?;
+        Ok(found.objects.iter().filter_map(|it| it.location.filename().map(str::to_owned)).collect())
+    }
+
+    /// Remove an object; one that is not there is removed already.
+    pub async fn remove(&self, key: &str) -> Result<(), ObjectError> {
+        match self.store.delete(&Key::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Remove everything below a prefix, also what uploads that did not end have left there.
     pub async fn remove_all(&self, prefix: &str) -> Result<(), ObjectError> {
+        if let Some(folder) = &self.folder {
+            return remove_folder(&folder.join(Key::from(prefix).as_ref())).await;
+        }
         let keys = self.store.list(Some(&Key::from(prefix))).map_ok(|object| object.location).boxed();
         let mut removed = self.store.delete_stream(keys);
         loop {
@@ -256,6 +280,24 @@ impl Objects {
             }
         }
     }
+}
+
+/// Remove a folder with all that is in it, and with what others put into it meanwhile.
+async fn remove_folder(path: &Path) -> Result<(), ObjectError> {
+    const TRIES: usize = 8;
+    for _ in 0..TRIES {
+        let Err(error) = tokio::fs::remove_dir_all(path).await else { return Ok(()) };
+        match error.kind() {
+            ErrorKind::NotFound if !tokio::fs::try_exists(path).await.map_err(folder_error)? => return Ok(()),
+            ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty => {}
+            _ => return Err(folder_error(error)),
+        }
+    }
+    Err(folder_error(ErrorKind::DirectoryNotEmpty.into()))
+}
+
+fn folder_error(source: std::io::Error) -> ObjectError {
+    object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(source) }.into()
 }
 
 /// Bytes in hexadecimal.

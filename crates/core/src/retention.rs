@@ -38,6 +38,7 @@ pub async fn sweep(engine: &Engine, used: &(impl Fn() -> Option<f64> + Sync)) ->
     let settings = engine.settings();
     let now = engine.clock().now();
     let ended_before = now.checked_sub(settings.keep).unwrap_or(Timestamp::MIN);
+    engine.0.finish_removals().await?;
     let mut removed = 0;
     loop {
         let batch = remove_before(engine, ended_before).await?;
@@ -55,16 +56,23 @@ pub async fn sweep(engine: &Engine, used: &(impl Fn() -> Option<f64> + Sync)) ->
         }
         tracing::warn!(jobs = batch, "removed finished jobs before their time: the disk is nearly full");
     }
-    let keys = now.checked_sub(settings.keep_keys).unwrap_or(Timestamp::MIN);
     let tombstones = now.checked_sub(settings.keep_tombstones).unwrap_or(Timestamp::MIN);
-    engine.store().forget(keys, tombstones).await?;
+    engine.store().forget(settings.keys_from(now), tombstones).await?;
     Ok(removed)
 }
 
+/// One batch. A job that can't be removed keeps no other: on a full disk its files may be what the next one needs.
 async fn remove_before(engine: &Engine, before: Timestamp) -> Result<usize, EngineError> {
     let mut removed = 0;
+    let mut failed = None;
     for id in engine.store().finished_before(before, BATCH).await? {
-        removed += usize::from(engine.0.remove(id).await?);
+        match engine.0.remove(id).await {
+            Ok(done) => removed += usize::from(done),
+            Err(error) => failed = Some(error),
+        }
     }
-    Ok(removed)
+    match failed {
+        Some(error) if removed == 0 => Err(error),
+        _ => Ok(removed),
+    }
 }

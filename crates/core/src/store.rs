@@ -6,7 +6,7 @@ use rutter_types::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{CallerId, InstanceId, JobId, ProcessId},
+    id::{CallerId, InstanceId, JobId},
     job::Job,
     plan::Plan,
 };
@@ -21,14 +21,9 @@ pub trait JobStore: Send + Sync {
     /// Take the store for an installation.
     async fn set_instance(&self, id: InstanceId) -> Result<(), StoreError>;
 
-    /// Store a new job with its plan. With a key, a job already stored under the same key is returned instead,
-    /// atomically: of any number of concurrent calls exactly one inserts.
-    async fn insert(
-        &self,
-        job: &Job,
-        plan: &Plan,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Inserted, StoreError>;
+    /// Store a new job with its plan. If it has a key, a job of the same owner and process already stored under this key
+    /// is returned instead, atomically: of any number of concurrent calls exactly one inserts.
+    async fn insert(&self, job: &Job, plan: &Plan) -> Result<Inserted, StoreError>;
 
     /// One job.
     async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError>;
@@ -61,7 +56,8 @@ pub trait JobStore: Send + Sync {
     /// Whether a job was removed, and when.
     async fn gone(&self, id: JobId) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Put back a job found in the object store (its row was lost). `false` = there already, or removed.
+    /// Put back a job found in the object store (its row was lost), with its key: of two jobs of one key the younger has
+    /// it. `false` = there already, or removed.
     async fn restore(&self, job: &Job, plan: Option<&Plan>) -> Result<bool, StoreError>;
 
     /// Drop keys and tombstones older than these times.
@@ -76,11 +72,11 @@ pub trait JobStore: Send + Sync {
     /// When the next callback is due.
     async fn next_call(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// A callback was made, or given up: forget it.
-    async fn call_done(&self, id: CallId) -> Result<(), StoreError>;
+    /// A callback was made, or given up: forget it. One that took its place meanwhile stays.
+    async fn call_done(&self, call: &Call) -> Result<(), StoreError>;
 
-    /// A callback failed: try again then.
-    async fn call_again(&self, id: CallId, tries: u32, due: Timestamp) -> Result<(), StoreError>;
+    /// A callback failed: try again then. One that took its place meanwhile stays as it is.
+    async fn call_again(&self, call: &Call, tries: u32, due: Timestamp) -> Result<(), StoreError>;
 }
 
 /// What became of an insert.
@@ -95,21 +91,6 @@ pub enum Inserted {
         /// Digest of the body that made it.
         body_digest: String,
     },
-}
-
-/// `Idempotency-Key` of a request, within caller and process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// Who asked.
-    pub caller: Option<CallerId>,
-    /// Process.
-    pub process: ProcessId,
-    /// The key as received.
-    pub key: String,
-    /// SHA-256 of the request body, hexadecimal.
-    pub body_digest: String,
-    /// When.
-    pub created: Timestamp,
 }
 
 /// Which jobs (query parameters of `GET /jobs`, `/req/job-list`). Empty lists do not filter.
@@ -166,7 +147,7 @@ pub struct Call {
     pub url: String,
     /// Tries so far.
     pub tries: u32,
-    /// Made at.
+    /// Made at; tells it from one that takes its place.
     pub created: Timestamp,
     /// Due at.
     pub due: Timestamp,

@@ -6,6 +6,7 @@ mod aftermath;
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -29,12 +30,27 @@ impl Disk {
         Self(at.to_owned())
     }
 
+    /// Start a server afresh, its data on a disk of its own.
+    fn under(server: &mut Server) -> Self {
+        server.kill();
+        fs::remove_dir_all(server.data()).unwrap();
+        fs::create_dir(server.data()).unwrap();
+        let disk = Self::mount(&server.data());
+        server.start();
+        disk
+    }
+
     /// Fill it, but for this many KiB.
     fn fill_but(&self, kibibytes: u64) {
+        let filler = vec![0; usize::try_from(self.free().saturating_sub(kibibytes * 1024)).unwrap()];
+        let file = fs::OpenOptions::new().create(true).append(true).open(self.0.join("filler"));
+        let _ = file.unwrap().write_all(&filler);
+    }
+
+    /// Bytes that are free.
+    fn free(&self) -> u64 {
         let space = rustix::fs::statvfs(&self.0).unwrap();
-        let free = space.f_bavail * space.f_frsize;
-        let filler = vec![0; usize::try_from(free.saturating_sub(kibibytes * 1024)).unwrap()];
-        let _ = fs::write(self.0.join("filler"), filler);
+        space.f_bavail * space.f_frsize
     }
 
     fn empty(&self) {
@@ -71,11 +87,7 @@ fn a_full_disk_is_said_and_loses_nothing_and_afterwards_everything_goes_on() {
         .expect_warning("could not remove old jobs; trying again")
         .expect_warning("the disk is nearly full")
         .start();
-    server.kill();
-    fs::remove_dir_all(server.data()).unwrap();
-    fs::create_dir(server.data()).unwrap();
-    let disk = Disk::mount(&server.data());
-    server.start();
+    let disk = Disk::under(&mut server);
     let client = server.client();
     let kept = client.submit("say", &json!({}));
     client.finish(&kept);
@@ -133,6 +145,53 @@ fn a_full_disk_is_said_and_loses_nothing_and_afterwards_everything_goes_on() {
     }
     assert_eq!(client.get(&format!("{kept}/results/out")).expect(200).text(), "hello");
     assert_eq!(ran(&server).len(), 3, "nothing ran twice");
+    wait_until("nothing is left running", || running_in(&server).is_empty());
+}
+
+/// On a disk of its own, filled to the last byte by somebody else.
+#[test]
+fn a_full_disk_is_freed_by_removing_jobs() {
+    let output = "head -c 200000 /dev/zero > $RUTTER_OUT/data";
+    let mut server = Server::builder()
+        .config("local: {cpus: 4}")
+        .config("jobs: {maxDiskPercent: 100}")
+        .package(&shell("large", output).output("data", binary_output()))
+        .expect_warning("http.status=507")
+        .expect_warning("a pass failed; it is repeated")
+        .expect_warning("could not start; trying again")
+        .expect_warning("could not remove old jobs; trying again")
+        .expect_warning("the disk is nearly full")
+        .start();
+    let disk = Disk::under(&mut server);
+    let client = server.client();
+    let jobs: Vec<_> = (0..12).map(|_| client.submit("large", &json!({}))).collect();
+    for job in &jobs {
+        client.finish(job);
+    }
+    let attempts = server.data().join("attempts");
+    wait_until("all is archived and let go", || fs::read_dir(&attempts).unwrap().next().is_none());
+    disk.fill_but(0);
+    // What room the database keeps for itself is used up, so that it would have to grow.
+    let request = || client.request("POST", "/processes/large/execution").header("Prefer", "respond-async");
+    wait_until("a submission is refused", || {
+        client.send(request().json(&json!({"inputs": {}}))).status == 507
+    });
+    disk.fill_but(0);
+    for (number, job) in jobs.iter().enumerate() {
+        client.delete(job).expect(200);
+        client.get(job).expect(410);
+        assert!(!server.data().join("objects/jobs").join(id_of(job)).exists());
+        assert!(disk.free() > 150_000 * number as u64, "{number}: {}", disk.free());
+    }
+    client.send(request().json(&json!({"inputs": {}}))).expect(201);
+    server.kill();
+    server.start();
+    for job in &jobs {
+        client.get(job).expect(410);
+    }
+    for job in client.get("/jobs?limit=1000").expect(200).json()["jobs"].as_array().unwrap() {
+        client.finish(&format!("/jobs/{}", job["jobID"].as_str().unwrap()));
+    }
     wait_until("nothing is left running", || running_in(&server).is_empty());
 }
 

@@ -104,6 +104,71 @@ fn all_but_queued_jobs_come_back_when_the_database_is_lost() {
 }
 
 #[test]
+fn idempotency_keys_come_back_when_the_database_is_lost() {
+    let mut server = Server::builder()
+        .config("local: {cpus: 4}")
+        .expect_warning("the database was lost")
+        .package(&noting("ends", "true"))
+        .package(&noting("waits", &gate("all")))
+        .start();
+    let client = server.client();
+    let submit = |process: &str, inputs: Value| {
+        let request = client
+            .request("POST", &format!("/processes/{process}/execution"))
+            .header("Prefer", "respond-async")
+            .header("Idempotency-Key", "the-same-for-both");
+        client.send(request.json(&json!({ "inputs": inputs })))
+    };
+    let location = |process| submit(process, json!({})).expect(201).header("location").unwrap().to_owned();
+    let [ended, running] = [location("ends"), location("waits")];
+    client.finish(&format!("/jobs/{}", ended.rsplit('/').next().unwrap()));
+    wait_until("both ran", || ran(&server).len() == 2);
+
+    server.kill();
+    delete_database(&server);
+    server.start();
+
+    assert_eq!([location("ends"), location("waits")], [ended, running]);
+    submit("ends", json!({"other": 1})).expect(400);
+    assert_eq!(ran(&server).len(), 2, "nothing ran again");
+    open_gate(&server, "all");
+    wait_until("nothing is left running", || running_in(&server).is_empty());
+}
+
+/// As a server leaves it that is killed while it removes a job.
+#[test]
+fn a_removal_that_was_begun_is_finished_also_without_the_database() {
+    let text = json!({"schema": {"type": "string"}});
+    let mut server = Server::builder()
+        .expect_warning("the database was lost")
+        .package(&noting("ends", "seq 30000 > $RUTTER_OUT/data").output("data", text))
+        .start();
+    let client = server.client();
+    let jobs: Vec<_> = (0..3).map(|_| client.submit("ends", &json!({}))).collect();
+    let objects = server.data().join("objects");
+    let files = |job: &str| objects.join("jobs").join(id_of(job));
+    let mark = |job: &str| objects.join(format!("removed-{}", id_of(job)));
+    for job in &jobs {
+        client.finish(job);
+        wait_until("it is kept beside the database", || files(job).join("final.json").is_file());
+    }
+    server.kill();
+    fs::write(mark(&jobs[0]), "").unwrap();
+    server.start();
+    client.get(&jobs[0]).expect(410);
+    client.get(&format!("{}/results/data", jobs[0])).expect(410);
+    assert!(!files(&jobs[0]).exists() && !mark(&jobs[0]).exists());
+
+    server.kill();
+    fs::write(mark(&jobs[1]), "").unwrap();
+    delete_database(&server);
+    server.start();
+    client.get(&jobs[1]).expect(404);
+    assert!(!files(&jobs[1]).exists() && !mark(&jobs[1]).exists());
+    client.get(&format!("{}/results/data", jobs[2])).expect(200);
+}
+
+#[test]
 fn an_end_that_nobody_saw_is_seen_although_the_database_is_lost() {
     let text = json!({"schema": {"type": "string"}});
     let line = format!("{}; echo '\"late\"' > $RUTTER_OUT/word", gate("all"));

@@ -18,11 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 use rutter_core::{
     engine::Settings,
     id::JobId,
-    job::Job,
     store::{Call, CallId, CallKind, StoreError},
 };
 use rutter_fetch::{Client, Policy};
-use rutter_types::StatusCode;
 use tokio::{sync::watch, task::JoinSet};
 
 pub use self::sign::KEY_PLACE;
@@ -88,8 +86,6 @@ enum Sent {
     Done,
     /// The receiver is gone for good.
     Gone,
-    /// Made, and there is something newer to tell already.
-    Outdated,
     /// To be tried again.
     Failed(String),
 }
@@ -183,7 +179,7 @@ impl Dispatcher {
     async fn set_aside(&self, calls: Vec<Call>, now: Timestamp) -> Result<(), StoreError> {
         let due = now.checked_add(ASIDE).unwrap_or(now);
         for call in calls {
-            self.sender.state.engine.store().call_again(call.id, call.tries, due).await?;
+            self.sender.state.engine.store().call_again(&call, call.tries, due).await?;
         }
         Ok(())
     }
@@ -194,16 +190,15 @@ impl Sender {
     async fn note(&self, call: &Call, sent: &Sent) {
         let store = self.state.engine.store();
         let noted = match sent {
-            Sent::Done | Sent::Gone => store.call_done(call.id).await,
-            Sent::Outdated => Ok(()),
+            Sent::Done | Sent::Gone => store.call_done(call).await,
             Sent::Failed(reason) => match retry::again(call, self.state.engine.clock().now()) {
                 Some(due) => {
                     tracing::debug!(job.id = %call.id.job, reason, "a callback failed; it is tried again");
-                    store.call_again(call.id, call.tries.saturating_add(1), due).await
+                    store.call_again(call, call.tries.saturating_add(1), due).await
                 }
                 None => {
                     tracing::warn!(job.id = %call.id.job, reason, "a callback is given up: it failed for a day");
-                    store.call_done(call.id).await
+                    store.call_done(call).await
                 }
             },
         };
@@ -228,7 +223,7 @@ impl Sender {
         match tokio::time::timeout(PATIENCE, self.post(call, body)).await {
             Err(_) => Sent::Failed(format!("no answer for {} s", PATIENCE.as_secs())),
             Ok(Err(error)) => Sent::Failed(error.to_string()),
-            Ok(Ok(200..=299)) => self.after(call, &job).await,
+            Ok(Ok(200..=299)) => Sent::Done,
             Ok(Ok(410)) => {
                 tracing::info!(job.id = %id, "a callback's receiver is gone (410); it is not called again");
                 Sent::Gone
@@ -243,21 +238,6 @@ impl Sender {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(self.client.post(&call.url, headers, body).await?.status)
     }
-
-    /// A newer progress call takes the place of the one that was on its way: it must not be taken for made.
-    async fn after(&self, call: &Call, told: &Job) -> Sent {
-        if call.kind != CallKind::Progress {
-            return Sent::Done;
-        }
-        match self.state.engine.store().get(told.id).await {
-            Ok(Some(now)) if now.status() == StatusCode::Running && moved(&now, told) => Sent::Outdated,
-            _ => Sent::Done,
-        }
-    }
-}
-
-fn moved(now: &Job, told: &Job) -> bool {
-    now.status() != told.status() || now.progress != told.progress
 }
 
 /// The same for each try of a call, so that receivers can tell repeats.

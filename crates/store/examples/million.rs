@@ -216,7 +216,7 @@ async fn inserts(store: &Arc<SqliteStore>, callers: usize) -> Result<f64, Failur
                 let mut job = job(number, INSERTS);
                 job.created = newest();
                 job.state = State::Accepted;
-                store.insert(&job, &plan, None).await?;
+                store.insert(&job, &plan).await?;
             }
             Ok(())
         });

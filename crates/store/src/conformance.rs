@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use rutter_core::{
     id::{InstanceId, JobId},
-    job::{Job, Mode, ResponseShape, State},
+    job::{Job, JobKey, Mode, ResponseShape, State},
     plan::{Needs, Plan, PlannedUnit},
-    store::{Call, CallId, CallKind, IdempotencyKey, Inserted, JobFilter, JobStore, Page},
+    store::{Call, CallId, CallKind, Inserted, JobFilter, JobStore, Page},
 };
 use rutter_types::{
     Problem, StatusCode,
@@ -27,6 +27,7 @@ pub fn sample(process: &str) -> (Job, Plan) {
         shape: ResponseShape { v1: None, outputs: IndexMap::new() },
         request: json!({"inputs": {"level": 3.5}}),
         subscriber: None,
+        key: None,
         created,
         updated: created,
         progress: None,
@@ -69,6 +70,12 @@ pub fn sample(process: &str) -> (Job, Plan) {
     (job, plan)
 }
 
+/// A job of a process made by a request with this `Idempotency-Key`.
+pub fn keyed(process: &str, key: &str) -> Job {
+    let key = JobKey { key: key.into(), body_digest: "d".into() };
+    Job { key: Some(key), ..sample(process).0 }
+}
+
 /// A time, in seconds after the first.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_000_000 + seconds)
@@ -86,7 +93,9 @@ pub async fn run<S: JobStore>(empty: impl Fn() -> S) {
     filters_by_duration(&empty()).await;
     removes_only_what_is_over(&empty()).await;
     restores_what_was_lost(&empty()).await;
+    gives_keys_back(&empty()).await;
     keeps_calls(&empty()).await;
+    leaves_a_call_that_took_the_place_of_another(&empty()).await;
     tells_what_is_left_to_do(&empty()).await;
     orders_by_creation(&empty()).await;
     lists_exactly_at_limits(&empty()).await;
@@ -95,7 +104,7 @@ pub async fn run<S: JobStore>(empty: impl Fn() -> S) {
 
 async fn add(store: &impl JobStore, job: &Job) {
     let (_, plan) = sample(job.process.as_str());
-    assert_eq!(store.insert(job, &plan, None).await.expect("stored"), Inserted::New);
+    assert_eq!(store.insert(job, &plan).await.expect("stored"), Inserted::New);
 }
 
 async fn change(store: &impl JobStore, job: Job) -> Job {
@@ -139,7 +148,7 @@ async fn keeps_its_instance(store: &impl JobStore) {
 
 async fn gives_back_what_was_stored(store: &impl JobStore) {
     let (job, plan) = sample("flood");
-    store.insert(&job, &plan, None).await.expect("stored");
+    store.insert(&job, &plan).await.expect("stored");
     assert_eq!(store.get(job.id).await.expect("read"), Some(job.clone()));
     assert_eq!(store.plan(job.id).await.expect("read"), Some(plan));
     assert_eq!(store.get(JobId::generate()).await.expect("read"), None);
@@ -170,24 +179,23 @@ async fn never_changes_a_job_that_is_over(store: &impl JobStore) {
 }
 
 async fn knows_keys(store: &impl JobStore) {
-    let (job, plan) = sample("flood");
-    let key = IdempotencyKey {
-        caller: None,
-        process: job.process.clone(),
-        key: "k".into(),
-        body_digest: "d".into(),
-        created: at(0),
-    };
-    assert_eq!(store.insert(&job, &plan, Some(&key)).await.expect("stored"), Inserted::New);
-    let (second, _) = sample("flood");
+    let (_, plan) = sample("flood");
+    let insert = async |job: &Job| store.insert(job, &plan).await.expect("stored");
+    let job = keyed("flood", "k");
+    assert_eq!(insert(&job).await, Inserted::New);
+    let second = keyed("flood", "k");
     let known = Inserted::Known { id: job.id, body_digest: "d".into() };
-    assert_eq!(store.insert(&second, &plan, Some(&key)).await.expect("answered"), known);
+    assert_eq!(insert(&second).await, known);
     assert_eq!(store.get(second.id).await.expect("read"), None, "nothing is stored beside a known key");
-    let other = IdempotencyKey { caller: Some("bob".parse().expect("id")), ..key.clone() };
-    assert_eq!(store.insert(&second, &plan, Some(&other)).await.expect("stored"), Inserted::New);
+    assert_eq!(
+        insert(&Job { owner: Some("bob".parse().expect("id")), ..second.clone() }).await,
+        Inserted::New
+    );
+    assert_eq!(insert(&Job { owner: None, ..keyed("flood", "k") }).await, Inserted::New);
+    assert_eq!(insert(&keyed("ship", "k")).await, Inserted::New, "a key is of one process");
+    assert_eq!(insert(&keyed("flood", "another")).await, Inserted::New);
     store.forget(at(1), at(0)).await.expect("done");
-    let (third, _) = sample("flood");
-    assert_eq!(store.insert(&third, &plan, Some(&key)).await.expect("stored"), Inserted::New);
+    assert_eq!(insert(&keyed("flood", "k")).await, Inserted::New);
 }
 
 async fn lists_newest_first_in_stable_pages(store: &impl JobStore) {
@@ -304,6 +312,21 @@ async fn restores_what_was_lost(store: &impl JobStore) {
     change(store, running(job, 2)).await;
 }
 
+/// A key comes back with its job; of two jobs that had it one after the other, the younger has it.
+async fn gives_keys_back(store: &impl JobStore) {
+    let (_, plan) = sample("flood");
+    let made = |created| Job { created: at(created), ..keyed("flood", "k") };
+    let [oldest, younger, last] = [made(0), made(90_000), made(80_000)];
+    for job in [&oldest, &younger, &last] {
+        assert!(store.restore(job, None).await.expect("stored"));
+    }
+    let known = Inserted::Known { id: younger.id, body_digest: "d".into() };
+    assert_eq!(store.insert(&made(90_001), &plan).await.expect("answered"), known);
+    let over = change(store, younger.dismissed(at(90_002)).expect("active")).await;
+    assert!(store.remove(over.id, at(90_003)).await.expect("removed"));
+    assert_eq!(store.insert(&made(90_004), &plan).await.expect("stored"), Inserted::New);
+}
+
 async fn keeps_calls(store: &impl JobStore) {
     let (job, _) = sample("flood");
     add(store, &job).await;
@@ -329,10 +352,35 @@ async fn keeps_calls(store: &impl JobStore) {
         std::slice::from_ref(&second),
         "one pending per kind"
     );
-    store.call_again(second.id, 1, at(50)).await.expect("stored");
+    store.call_again(&second, 1, at(50)).await.expect("stored");
     let again = Call { tries: 1, due: at(50), ..second };
-    assert_eq!(store.calls_due(at(50), 9).await.expect("read"), [again]);
-    store.call_done(second.id).await.expect("stored");
+    assert_eq!(store.calls_due(at(50), 9).await.expect("read"), std::slice::from_ref(&again));
+    store.call_done(&again).await.expect("stored");
+    assert_eq!(store.next_call().await.expect("read"), None);
+}
+
+/// While a call is on its way a newer one takes its place: what became of the first says nothing of the second.
+async fn leaves_a_call_that_took_the_place_of_another(store: &impl JobStore) {
+    let (job, _) = sample("flood");
+    add(store, &job).await;
+    let call = |seconds| Call {
+        id: CallId { job: job.id, kind: CallKind::Progress },
+        kind: CallKind::Progress,
+        url: "http://a/".into(),
+        tries: 0,
+        created: at(seconds),
+        due: at(seconds),
+    };
+    let (sent, newer) = (call(1), call(2));
+    let job = running(job.clone(), 1);
+    assert!(store.replace(&job, std::slice::from_ref(&sent)).await.expect("stored"));
+    let job = job.progressed(Some(5), None, at(2)).expect("active");
+    assert!(store.replace(&job, std::slice::from_ref(&newer)).await.expect("stored"));
+    store.call_again(&sent, 1, at(50)).await.expect("done");
+    assert_eq!(store.calls_due(at(2), 9).await.expect("read"), std::slice::from_ref(&newer));
+    store.call_done(&sent).await.expect("done");
+    assert_eq!(store.calls_due(at(2), 9).await.expect("read"), std::slice::from_ref(&newer));
+    store.call_done(&newer).await.expect("done");
     assert_eq!(store.next_call().await.expect("read"), None);
 }
 
@@ -405,17 +453,9 @@ async fn lists_exactly_at_limits(store: &impl JobStore) {
 
 /// What a key names is there: once the job is removed, the same request makes a new one.
 async fn frees_the_key_of_a_removed_job(store: &impl JobStore) {
-    let (job, plan) = sample("flood");
-    let key = IdempotencyKey {
-        caller: None,
-        process: job.process.clone(),
-        key: "k".into(),
-        body_digest: "d".into(),
-        created: at(0),
-    };
-    store.insert(&job, &plan, Some(&key)).await.expect("stored");
+    let (job, plan) = (keyed("flood", "k"), sample("flood").1);
+    store.insert(&job, &plan).await.expect("stored");
     change(store, job.clone().dismissed(at(1)).expect("active")).await;
     assert!(store.remove(job.id, at(2)).await.expect("removed"));
-    let (second, _) = sample("flood");
-    assert_eq!(store.insert(&second, &plan, Some(&key)).await.expect("stored"), Inserted::New);
+    assert_eq!(store.insert(&keyed("flood", "k"), &plan).await.expect("stored"), Inserted::New);
 }

@@ -11,7 +11,7 @@ use rutter_core::{
     id::{CallerId, InstanceId, JobId, ProcessId},
     job::Job,
     plan::{Needs, Plan},
-    store::{Call, CallId, Cursor, IdempotencyKey, Inserted, JobFilter, JobPage, JobStore, Page, StoreError},
+    store::{Call, CallId, Cursor, Inserted, JobFilter, JobPage, JobStore, Page, StoreError},
 };
 use rutter_types::StatusCode;
 
@@ -23,12 +23,24 @@ pub struct MemoryStore(Mutex<State>);
 
 type KeyName = (Option<CallerId>, ProcessId, String);
 
+/// What a key names.
+#[derive(Debug)]
+struct Known {
+    job: JobId,
+    body_digest: String,
+    created: Timestamp,
+}
+
+fn key_name(job: &Job) -> Option<KeyName> {
+    Some((job.owner.clone(), job.process.clone(), job.key.as_ref()?.key.clone()))
+}
+
 #[derive(Debug, Default)]
 struct State {
     instance: Option<InstanceId>,
     jobs: BTreeMap<i64, (Job, Option<Plan>)>,
     places: HashMap<JobId, i64>,
-    keys: HashMap<KeyName, (JobId, String, Timestamp)>,
+    keys: HashMap<KeyName, Known>,
     gone: HashMap<JobId, Timestamp>,
     calls: HashMap<CallId, Call>,
 }
@@ -36,6 +48,15 @@ struct State {
 impl State {
     fn job(&self, id: JobId) -> Option<&Job> {
         self.jobs.get(self.places.get(&id)?).map(|(job, _)| job)
+    }
+
+    /// The younger of two jobs has the key of both.
+    fn take_key(&mut self, job: &Job) {
+        let (Some(name), Some(key)) = (key_name(job), &job.key) else { return };
+        if self.keys.get(&name).is_none_or(|known| known.created < job.created) {
+            let known = Known { job: job.id, body_digest: key.body_digest.clone(), created: job.created };
+            self.keys.insert(name, known);
+        }
     }
 
     fn add(&mut self, job: &Job, plan: Option<&Plan>) {
@@ -88,20 +109,12 @@ impl JobStore for MemoryStore {
         Ok(())
     }
 
-    async fn insert(
-        &self,
-        job: &Job,
-        plan: &Plan,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Inserted, StoreError> {
+    async fn insert(&self, job: &Job, plan: &Plan) -> Result<Inserted, StoreError> {
         let mut state = self.lock();
-        if let Some(key) = key {
-            let name = (key.caller.clone(), key.process.clone(), key.key.clone());
-            if let Some((id, digest, _)) = state.keys.get(&name) {
-                return Ok(Inserted::Known { id: *id, body_digest: digest.clone() });
-            }
-            state.keys.insert(name, (job.id, key.body_digest.clone(), key.created));
+        if let Some(known) = key_name(job).and_then(|name| state.keys.get(&name)) {
+            return Ok(Inserted::Known { id: known.job, body_digest: known.body_digest.clone() });
         }
+        state.take_key(job);
         state.add(job, Some(plan));
         Ok(Inserted::New)
     }
@@ -184,7 +197,7 @@ impl JobStore for MemoryStore {
             state.jobs.remove(&place);
         }
         state.calls.retain(|call, _| call.job != id);
-        state.keys.retain(|_, (job, ..)| *job != id);
+        state.keys.retain(|_, known| known.job != id);
         state.gone.insert(id, now);
         Ok(true)
     }
@@ -198,13 +211,14 @@ impl JobStore for MemoryStore {
         if state.places.contains_key(&job.id) || state.gone.contains_key(&job.id) {
             return Ok(false);
         }
+        state.take_key(job);
         state.add(job, plan);
         Ok(true)
     }
 
     async fn forget(&self, keys_before: Timestamp, tombstones_before: Timestamp) -> Result<(), StoreError> {
         let mut state = self.lock();
-        state.keys.retain(|_, (.., created)| *created >= keys_before);
+        state.keys.retain(|_, known| known.created >= keys_before);
         state.gone.retain(|_, removed| *removed >= tombstones_before);
         Ok(())
     }
@@ -227,15 +241,19 @@ impl JobStore for MemoryStore {
         Ok(self.lock().calls.values().map(|call| call.due).min())
     }
 
-    async fn call_done(&self, id: CallId) -> Result<(), StoreError> {
-        self.lock().calls.remove(&id);
+    async fn call_done(&self, call: &Call) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state.calls.get(&call.id).is_some_and(|stored| stored.created == call.created) {
+            state.calls.remove(&call.id);
+        }
         Ok(())
     }
 
-    async fn call_again(&self, id: CallId, tries: u32, due: Timestamp) -> Result<(), StoreError> {
-        if let Some(call) = self.lock().calls.get_mut(&id) {
-            call.tries = tries;
-            call.due = due;
+    async fn call_again(&self, call: &Call, tries: u32, due: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if let Some(stored) = state.calls.get_mut(&call.id).filter(|stored| stored.created == call.created) {
+            stored.tries = tries;
+            stored.due = due;
         }
         Ok(())
     }

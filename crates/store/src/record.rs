@@ -70,8 +70,9 @@ mod tests {
     use super::*;
     use crate::conformance::sample;
 
-    const JOBS: [&[u8]; 4] = [
+    const JOBS: [&[u8]; 5] = [
         include_bytes!("../test-data/v1/job.json"),
+        include_bytes!("../test-data/v1/keyed.json"),
         include_bytes!("../test-data/v1/running.json"),
         include_bytes!("../test-data/v1/successful.json"),
         include_bytes!("../test-data/v1/dismissed.json"),

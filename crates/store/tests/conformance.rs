@@ -10,11 +10,11 @@ use std::{
 
 use rutter_core::{
     id::JobId,
-    store::{IdempotencyKey, Inserted, JobStore, StoreError},
+    store::{Inserted, JobStore, StoreError},
 };
 use rutter_store::{
     MemoryStore, SqliteStore,
-    conformance::{self, sample},
+    conformance::{self, keyed, sample},
 };
 
 #[tokio::test]
@@ -62,15 +62,8 @@ async fn of_fifty_parallel_equal_keys_one_inserts() {
     for _ in 0..50 {
         let store = store.clone();
         tasks.spawn(async move {
-            let (job, plan) = sample("flood");
-            let key = IdempotencyKey {
-                caller: None,
-                process: job.process.clone(),
-                key: "same".into(),
-                body_digest: "d".into(),
-                created: job.created,
-            };
-            (job.id, store.insert(&job, &plan, Some(&key)).await.unwrap())
+            let (job, plan) = (keyed("flood", "same"), sample("flood").1);
+            (job.id, store.insert(&job, &plan).await.unwrap())
         });
     }
     let outcomes = tasks.join_all().await;
@@ -88,7 +81,7 @@ async fn a_full_disk_is_said_and_survived() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     let (kept, plan) = sample("flood");
-    store.insert(&kept, &plan, None).await.unwrap();
+    store.insert(&kept, &plan).await.unwrap();
     drop(store);
     // The page limit makes SQLite say SQLITE_FULL exactly as a full disk does.
     let pages: u32 = database(&folder).query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
@@ -101,7 +94,7 @@ async fn a_full_disk_is_said_and_survived() {
     let mut stored = Vec::new();
     let error = loop {
         let (job, plan) = large();
-        match store.insert(&job, &plan, None).await {
+        match store.insert(&job, &plan).await {
             Ok(_) => stored.push(job),
             Err(error) => {
                 assert_eq!(store.get(job.id).await.unwrap(), None);
@@ -118,7 +111,7 @@ async fn a_full_disk_is_said_and_survived() {
     assert!(store.replace(&ended, &[]).await.unwrap());
     assert!(store.remove(ended.id, ended.updated).await.unwrap());
     let (job, plan) = large();
-    assert_eq!(store.insert(&job, &plan, None).await.unwrap(), Inserted::New);
+    assert_eq!(store.insert(&job, &plan).await.unwrap(), Inserted::New);
     assert_eq!(store.get(kept.id).await.unwrap(), Some(kept));
     drop(store);
     let verdict: String =
@@ -142,7 +135,7 @@ async fn a_job_too_large_for_the_disk_takes_no_other_down() {
             if large {
                 job.request = serde_json::json!("x".repeat(2_000_000));
             }
-            (large, job.id, store.insert(&job, &plan, None).await)
+            (large, job.id, store.insert(&job, &plan).await)
         });
     }
     for (large, id, outcome) in tasks.join_all().await {
@@ -155,19 +148,12 @@ async fn a_job_too_large_for_the_disk_takes_no_other_down() {
 #[tokio::test]
 async fn a_key_outlives_the_server() {
     let folder = tempfile::tempdir().unwrap();
-    let (job, plan) = sample("flood");
-    let key = IdempotencyKey {
-        caller: job.owner.clone(),
-        process: job.process.clone(),
-        key: "k".into(),
-        body_digest: "d".into(),
-        created: job.created,
-    };
+    let (job, plan) = (keyed("flood", "k"), sample("flood").1);
     let store = SqliteStore::open(folder.path()).unwrap();
-    store.insert(&job, &plan, Some(&key)).await.unwrap();
+    store.insert(&job, &plan).await.unwrap();
     drop(store);
     let store = SqliteStore::open(folder.path()).unwrap();
-    let outcome = store.insert(&sample("flood").0, &plan, Some(&key)).await.unwrap();
+    let outcome = store.insert(&keyed("flood", "k"), &plan).await.unwrap();
     assert_eq!(outcome, Inserted::Known { id: job.id, body_digest: "d".into() });
 }
 
@@ -200,7 +186,7 @@ async fn child_that_inserts() {
         tasks.spawn(async move {
             loop {
                 let (job, plan) = sample("flood");
-                store.insert(&job, &plan, None).await.unwrap();
+                store.insert(&job, &plan).await.unwrap();
                 println!("stored {}", job.id);
             }
         });

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use rutter_core::{
     id::{CallerId, JobId},
-    job::Job,
-    store::{Call, CallId, CallKind, IdempotencyKey, JobFilter, JobStore, Page},
+    job::{Job, JobKey},
+    store::{Call, CallId, CallKind, JobFilter, JobStore, Page},
 };
 use rutter_store::{
     MemoryStore, SqliteStore,
@@ -27,8 +27,8 @@ enum Step {
     Remove(usize, i64),
     Restore(usize),
     Forget(i64, i64),
-    CallDone(usize, CallKind),
-    CallAgain(usize, CallKind, u32, i64),
+    CallDone { which: usize, kind: CallKind, is_old: bool },
+    CallAgain { which: usize, kind: CallKind, is_old: bool, tries: u32, due: i64 },
     List(JobFilter, usize),
     Limits(usize, i64),
 }
@@ -92,8 +92,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (which(), time()).prop_map(|(which, now)| Step::Remove(which, now)),
         2 => which().prop_map(Step::Restore),
         1 => (time(), time()).prop_map(|(keys, gone)| Step::Forget(keys, gone)),
-        1 => (which(), kind()).prop_map(|(which, kind)| Step::CallDone(which, kind)),
-        1 => (which(), kind(), 0..9_u32, time()).prop_map(|(which, kind, tries, due)| Step::CallAgain(which, kind, tries, due)),
+        1 => (which(), kind(), any::<bool>())
+            .prop_map(|(which, kind, is_old)| Step::CallDone { which, kind, is_old }),
+        1 => (which(), kind(), any::<bool>(), 0..9_u32, time()).prop_map(
+            |(which, kind, is_old, tries, due)| Step::CallAgain { which, kind, is_old, tries, due }
+        ),
         6 => (filter(), 1..6_usize).prop_map(|(filter, limit)| Step::List(filter, limit)),
         2 => (0..6_usize, time()).prop_map(|(limit, time)| Step::Limits(limit, time)),
     ]
@@ -142,16 +145,10 @@ async fn perform(store: &dyn JobStore, world: &World, step: &Step) -> (String, O
     let job = |which: &usize| world.pick(*which).map(|index| world.jobs[index].clone());
     match step {
         Step::Insert { process, owner, created, key, digest } => {
-            let job = world.make(*process, *owner, *created);
+            let mut job = world.make(*process, *owner, *created);
             let (_, plan) = sample(PROCESSES[*process]);
-            let key = key.map(|key| IdempotencyKey {
-                caller: job.owner.clone(),
-                process: job.process.clone(),
-                key: key.to_string(),
-                body_digest: digest.to_string(),
-                created: job.created,
-            });
-            (format!("{:?}", store.insert(&job, &plan, key.as_ref()).await.unwrap()), Some(job))
+            job.key = key.map(|key| JobKey { key: key.to_string(), body_digest: digest.to_string() });
+            (format!("{:?}", store.insert(&job, &plan).await.unwrap()), Some(job))
         }
         Step::Change { which, how, skip, call } => {
             let Some(mut job) = job(which).and_then(|job| changed(job, *how)) else { return <_>::default() };
@@ -186,19 +183,26 @@ async fn perform(store: &dyn JobStore, world: &World, step: &Step) -> (String, O
 }
 
 async fn answer(store: &dyn JobStore, world: &World, step: &Step) -> String {
-    let call = |which: &usize, kind: CallKind| {
-        world.pick(*which).map(|index| CallId { job: world.jobs[index].id, kind })
+    // The call that waits, or one whose place it took.
+    let call = async |which: &usize, kind: CallKind, is_old: bool| {
+        let id = CallId { job: world.jobs[world.pick(*which)?].id, kind };
+        let mut waiting =
+            store.calls_due(at(1_000), 99).await.unwrap().into_iter().find(|call| call.id == id)?;
+        if is_old {
+            waiting.created -= SignedDuration::from_micros(1);
+        }
+        Some(waiting)
     };
     match step {
         Step::Forget(keys, gone) => store.forget(at(*keys), at(*gone)).await.unwrap(),
-        Step::CallDone(which, kind) => {
-            if let Some(id) = call(which, *kind) {
-                store.call_done(id).await.unwrap();
+        Step::CallDone { which, kind, is_old } => {
+            if let Some(call) = call(which, *kind, *is_old).await {
+                store.call_done(&call).await.unwrap();
             }
         }
-        Step::CallAgain(which, kind, tries, due) => {
-            if let Some(id) = call(which, *kind) {
-                store.call_again(id, *tries, at(*due)).await.unwrap();
+        Step::CallAgain { which, kind, is_old, tries, due } => {
+            if let Some(call) = call(which, *kind, *is_old).await {
+                store.call_again(&call, *tries, at(*due)).await.unwrap();
             }
         }
         Step::List(filter, limit) => return pages(store, filter, *limit).await,

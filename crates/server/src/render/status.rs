@@ -174,6 +174,7 @@ pub(crate) mod tests {
             shape: ResponseShape { v1: None, outputs: IndexMap::new() },
             request: json!({}),
             subscriber: None,
+            key: None,
             created: at,
             updated: at,
             progress: None,

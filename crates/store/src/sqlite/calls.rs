@@ -47,15 +47,22 @@ pub(super) fn next(connection: &Connection) -> Result<Option<Timestamp>, Fault> 
     Ok(statement.query_row([], |row| read_time(row, 0)).optional()?)
 }
 
-pub(super) fn done(connection: &Connection, id: CallId) -> Result<(), Fault> {
-    let sql = "DELETE FROM call WHERE job = ?1 AND kind = ?2";
-    connection.prepare_cached(sql)?.execute(params![key(id.job), kind_code(id.kind)])?;
+/// One that took its place has another time of creation.
+pub(super) fn done(connection: &Connection, id: CallId, created: Timestamp) -> Result<(), Fault> {
+    let sql = "DELETE FROM call WHERE job = ?1 AND kind = ?2 AND created = ?3";
+    let values = params![key(id.job), kind_code(id.kind), created.as_microsecond()];
+    connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
-pub(super) fn again(connection: &Connection, id: CallId, tries: u32, due: Timestamp) -> Result<(), Fault> {
-    let sql = "UPDATE call SET tries = ?3, due = ?4 WHERE job = ?1 AND kind = ?2";
-    let values = params![key(id.job), kind_code(id.kind), tries, due.as_microsecond()];
-    connection.prepare_cached(sql)?.execute(values)?;
+pub(super) fn again(connection: &Connection, call: &Call) -> Result<(), Fault> {
+    let sql = "UPDATE call SET tries = ?4, due = ?5 WHERE job = ?1 AND kind = ?2 AND created = ?3";
+    connection.prepare_cached(sql)?.execute(params![
+        key(call.id.job),
+        kind_code(call.id.kind),
+        call.created.as_microsecond(),
+        call.tries,
+        call.due.as_microsecond()
+    ])?;
     Ok(())
 }

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use rutter_core::{
     id::{InstanceId, JobId},
-    store::{Call, IdempotencyKey, Inserted},
+    store::{Call, Inserted},
 };
 
 use super::{
     calls,
-    columns::{JobRow, OVER, key, owner, read_bytes, read_id},
+    columns::{JobRow, OVER, key, read_bytes, read_id},
     fault::Fault,
 };
 use crate::{place, record};
@@ -21,17 +21,9 @@ pub(super) fn set_instance(connection: &Connection, id: InstanceId) -> Result<()
 }
 
 /// Store a new job, or give the one that has its key.
-pub(super) fn insert(
-    connection: &Connection,
-    row: &JobRow,
-    plan: &[u8],
-    key: Option<&IdempotencyKey>,
-) -> Result<Inserted, Fault> {
-    if let Some(key) = key {
-        if let Some(known) = known(connection, key)? {
-            return Ok(known);
-        }
-        take_key(connection, key, row)?;
+pub(super) fn insert(connection: &Connection, row: &JobRow, plan: &[u8]) -> Result<Inserted, Fault> {
+    if let Some(known) = known(connection, row)? {
+        return Ok(known);
     }
     put(connection, row, Some(plan))?;
     Ok(Inserted::New)
@@ -47,29 +39,31 @@ pub(super) fn restore(connection: &Connection, row: &JobRow, plan: Option<&[u8]>
     Ok(true)
 }
 
-fn known(connection: &Connection, key: &IdempotencyKey) -> Result<Option<Inserted>, Fault> {
+fn known(connection: &Connection, row: &JobRow) -> Result<Option<Inserted>, Fault> {
+    let Some(key) = &row.key else { return Ok(None) };
     let sql = "SELECT job, body_digest FROM key WHERE caller = ?1 AND process = ?2 AND key = ?3";
-    let values = params![owner(key.caller.as_ref()), key.process.as_str(), key.key];
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement
-        .query_row(values, |row| Ok(Inserted::Known { id: read_id(row, 0)?, body_digest: row.get(1)? }))
+        .query_row(params![row.owner, row.process, key.key], |row| {
+            Ok(Inserted::Known { id: read_id(row, 0)?, body_digest: row.get(1)? })
+        })
         .optional()?;
     Ok(found)
 }
 
-fn take_key(connection: &Connection, key: &IdempotencyKey, row: &JobRow) -> Result<(), Fault> {
-    connection.prepare_cached("INSERT INTO key VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
-        owner(key.caller.as_ref()),
-        key.process.as_str(),
-        key.key,
-        row.id,
-        key.body_digest,
-        key.created.as_microsecond()
-    ])?;
+/// The younger of two jobs has the key of both.
+fn take_key(connection: &Connection, row: &JobRow) -> Result<(), Fault> {
+    let Some(key) = &row.key else { return Ok(()) };
+    let sql = "INSERT INTO key VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE
+               SET job = excluded.job, body_digest = excluded.body_digest, created = excluded.created
+               WHERE excluded.created > key.created";
+    let values = params![row.owner, row.process, key.key, row.id, key.body_digest, row.created];
+    connection.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
 fn put(connection: &Connection, row: &JobRow, plan: Option<&[u8]>) -> Result<(), Fault> {
+    take_key(connection, row)?;
     let seq = free_place(connection, place::first(row.created))?;
     let sql = "INSERT INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     connection.prepare_cached(sql)?.execute(params![

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, types::Type};
 use rutter_core::{
     id::{CallerId, JobId},
-    job::{Job, State},
+    job::{Job, JobKey, State},
     plan::{Needs, Plan},
     store::{CallKind, StoreError},
 };
@@ -29,6 +29,7 @@ pub(super) struct JobRow {
     pub(super) launches: u32,
     pub(super) archived: bool,
     pub(super) needs: Needs,
+    pub(super) key: Option<JobKey>,
     pub(super) revision: i64,
     pub(super) record: Vec<u8>,
 }
@@ -46,6 +47,7 @@ impl JobRow {
             launches: job.launches,
             archived: job.archived,
             needs: plan.map_or(Needs::default(), |plan| plan.needs),
+            key: job.key.clone(),
             revision: integer(job.revision),
             record: record::write_job(job)?,
         })

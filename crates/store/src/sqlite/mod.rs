@@ -23,7 +23,7 @@ use rutter_core::{
     id::{InstanceId, JobId},
     job::Job,
     plan::{Needs, Plan},
-    store::{Call, CallId, IdempotencyKey, Inserted, JobFilter, JobPage, JobStore, Page, StoreError},
+    store::{Call, Inserted, JobFilter, JobPage, JobStore, Page, StoreError},
 };
 use rutter_types::StatusCode;
 
@@ -101,14 +101,9 @@ impl JobStore for SqliteStore {
             .await
     }
 
-    async fn insert(
-        &self,
-        job: &Job,
-        plan: &Plan,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Inserted, StoreError> {
-        let (row, plan, key) = (JobRow::new(job, Some(plan))?, record::write_plan(plan)?, key.cloned());
-        let work = move |connection: &Connection| change::insert(connection, &row, &plan, key.as_ref());
+    async fn insert(&self, job: &Job, plan: &Plan) -> Result<Inserted, StoreError> {
+        let (row, plan) = (JobRow::new(job, Some(plan))?, record::write_plan(plan)?);
+        let work = move |connection: &Connection| change::insert(connection, &row, &plan);
         self.writer.run("storing a job", OnDisk::First, work).await
     }
 
@@ -185,14 +180,16 @@ impl JobStore for SqliteStore {
         self.readers.point("reading callbacks", calls::next)
     }
 
-    async fn call_done(&self, id: CallId) -> Result<(), StoreError> {
+    async fn call_done(&self, call: &Call) -> Result<(), StoreError> {
+        let (id, created) = (call.id, call.created);
         self.writer
-            .run("removing a callback", OnDisk::First, move |connection| calls::done(connection, id))
+            .run("removing a callback", OnDisk::First, move |connection| calls::done(connection, id, created))
             .await
     }
 
-    async fn call_again(&self, id: CallId, tries: u32, due: Timestamp) -> Result<(), StoreError> {
-        let work = move |connection: &Connection| calls::again(connection, id, tries, due);
+    async fn call_again(&self, call: &Call, tries: u32, due: Timestamp) -> Result<(), StoreError> {
+        let call = Call { tries, due, ..call.clone() };
+        let work = move |connection: &Connection| calls::again(connection, &call);
         self.writer.run("putting off a callback", OnDisk::First, work).await
     }
 }
