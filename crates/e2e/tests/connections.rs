@@ -233,6 +233,38 @@ fn pipelined_requests_are_answered_in_their_order() {
 }
 
 #[test]
+fn what_is_in_a_body_is_never_a_request() {
+    let server = Server::builder().package(&say()).config("server: {maxBodyBytes: 10}").start();
+    let hidden = "POST /processes/say/execution HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                  Content-Length: 2\r\n\r\n{}";
+    let length = hidden.len();
+    let last = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let chunked = format!("{length:x}\r\n{hidden}\r\n0\r\n\r\n");
+    // Refused, unknown, or without use for a body: it is left unread.
+    for start in
+        ["POST /nothing", "PUT /jobs", "POST /processes/say/execution", "GET /processes", "OPTIONS /jobs"]
+    {
+        for (head, body) in [
+            (format!("Content-Length: {length}"), hidden),
+            ("Transfer-Encoding: chunked".into(), chunked.as_str()),
+            (format!("Content-Length: {length}\r\nTransfer-Encoding: chunked"), chunked.as_str()),
+            (format!("Content-Length: 0\r\nContent-Length: {length}"), hidden),
+            (format!("Transfer-Encoding: chunked, identity\r\nContent-Length: {length}"), hidden),
+        ] {
+            let mut stream = connect(&server);
+            let sent = format!(
+                "{start} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{head}\r\n\r\n{body}{last}"
+            );
+            stream.write_all(sent.as_bytes()).unwrap();
+            let said = last_words(&stream);
+            assert!(said.matches("HTTP/1.1 ").count() <= 2, "{start}, {head}: {said}");
+        }
+    }
+    let jobs = server.client().get("/jobs").expect(200).json();
+    assert_eq!(jobs["jobs"], json!([]), "nothing was executed");
+}
+
+#[test]
 fn other_protocols_are_let_go_at_once() {
     let server = Server::builder().package(&say()).start();
     execute(&server);

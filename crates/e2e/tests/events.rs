@@ -20,7 +20,7 @@ const PER_ROUND: usize = 50;
 #[derive(Clone, Debug)]
 enum Event {
     Told { name: String, id: String, data: Value },
-    Comment(String),
+    Comment,
 }
 
 /// A connection of a client that follows a job.
@@ -50,7 +50,7 @@ impl Following {
                 Some(("event", text)) => text.clone_into(&mut name),
                 Some(("id", text)) => text.clone_into(&mut id),
                 Some(("data", text)) => data = Some(serde_json::from_str(text).unwrap()),
-                Some(("", text)) => return Some(Event::Comment(text.into())),
+                Some(("", _)) => return Some(Event::Comment),
                 Some(("retry", _)) => {}
                 Some(other) => panic!("no field of an event: {other:?}"),
                 None => {
@@ -95,7 +95,7 @@ impl Seen {
         for _ in 0..most {
             match following.next() {
                 None => return false,
-                Some(Event::Comment(_)) => {}
+                Some(Event::Comment) => {}
                 Some(Event::Told { name, id, data }) => self.events.push((name, id, data)),
             }
         }
@@ -162,7 +162,7 @@ fn a_silent_stream_lives() {
     // It takes longer to come than connections may be idle.
     loop {
         match following.next().expect("the stream goes on") {
-            Event::Comment(_) => break,
+            Event::Comment => break,
             Event::Told { name, data, .. } => assert_eq!(name, "status", "{data}"),
         }
     }
