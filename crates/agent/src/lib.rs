@@ -8,6 +8,7 @@ mod attempt;
 mod clock;
 mod command;
 mod contact;
+mod container;
 mod folders;
 mod lock;
 mod log;
@@ -19,23 +20,50 @@ mod stop;
 mod supervise;
 mod sys;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rutter_types::agent::exit;
 
+use settings::{Place, Settings};
+
 /// Runs one attempt as the environment tells (`RUTTER_AGENT_*`) and gives the exit code for the executor.
 ///
 /// Must be called on the main thread, before any other thread starts children.
 pub fn main_from_env() -> ExitCode {
-    let code = match settings::Settings::from_env() {
+    main_in(Place::Machine)
+}
+
+/// The same in a container: the command starts in the image's own working directory, its output also comes out here, and
+/// a failure leaves a word in the pod's status.
+pub fn main_in_container() -> ExitCode {
+    main_in(Place::Container)
+}
+
+/// Copies this program to `root/bin`, for a container that does not have it.
+pub fn install(root: &Path) -> ExitCode {
+    match container::install(root) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            container::last_word(&error.to_string());
+            exit_code(fault(&error))
+        }
+    }
+}
+
+fn main_in(place: Place) -> ExitCode {
+    exit_code(match Settings::from_env(place) {
         Ok(settings) => run(settings),
         Err(error) => fault(&error),
-    };
+    })
+}
+
+fn exit_code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1))
 }
 
-fn run(settings: settings::Settings) -> i32 {
+fn run(settings: Settings) -> i32 {
     if let Err(error) = limit_open_files(settings.open_files) {
         return fault(&error);
     }

@@ -9,6 +9,15 @@ use crate::contact::Address;
 /// The start of all variables that are the agent's own and hidden from the program.
 pub(crate) const OWN_PREFIX: &str = "RUTTER_AGENT_";
 
+/// Where an attempt runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// As a process of the server's machine, in a folder of its own.
+    Machine,
+    /// In a container, in the working directory of its image.
+    Container,
+}
+
 /// Settings from the environment.
 pub(crate) struct Settings {
     pub(crate) server: Address,
@@ -18,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) ca: Option<Vec<u8>>,
     /// How many files may be open here, where the server raised its own limit.
     pub(crate) open_files: Option<u64>,
+    pub(crate) place: Place,
 }
 
 /// A setting that is missing or can't be used.
@@ -34,7 +44,7 @@ pub(crate) enum Error {
 }
 
 impl Settings {
-    pub(crate) fn from_env() -> Result<Self, Error> {
+    pub(crate) fn from_env(place: Place) -> Result<Self, Error> {
         let server = text(ENV_SERVER).ok_or(Error::Missing(ENV_SERVER))?;
         let address = Address::parse(&server).ok_or(Error::Server { value: server })?;
         let folder = std::env::var_os(ENV_FOLDER).ok_or(Error::Missing(ENV_FOLDER))?;
@@ -46,6 +56,7 @@ impl Settings {
             folder,
             ca: text(ENV_CA).map(certificates).transpose()?,
             open_files: text(ENV_OPEN_FILES).map(number).transpose()?,
+            place,
         })
     }
 }

@@ -16,6 +16,7 @@ use crate::contact::{self, Contact, State};
 use crate::folders::Folders;
 use crate::log::{self, Log, Stream};
 use crate::progress::{self, Board};
+use crate::settings::Place;
 use crate::stage::{self, Ready};
 use crate::stop::Stop;
 use crate::supervise::{Cause, Children, Ended, Supervisor, kernel_kills, scratch_size};
@@ -32,6 +33,7 @@ pub(super) struct Course<'a> {
     ca: Option<Vec<u8>>,
     contact: Arc<Contact>,
     stop: Stop,
+    place: Place,
     log: Arc<Log>,
     board: Board,
 }
@@ -64,9 +66,11 @@ impl<'a> Course<'a> {
         ca: Option<Vec<u8>>,
         contact: Arc<Contact>,
         stop: Stop,
+        place: Place,
     ) -> Self {
-        let log = Arc::new(Log::new(folder.join("log.spool"), order.limits.log_bytes));
-        Self { order, folder, ca, contact, stop, log, board: Board::default() }
+        let echo = place == Place::Container;
+        let log = Arc::new(Log::new(folder.join("log.spool"), order.limits.log_bytes, echo));
+        Self { order, folder, ca, contact, stop, place, log, board: Board::default() }
     }
 
     /// Goes all the way; an error means that there is nobody to report to.
@@ -136,7 +140,7 @@ impl<'a> Course<'a> {
         let children = Children::listen().map_err(|error| fault("watch over processes", &error))?;
         let kills_before = self.order.limits.memory_bytes.and_then(|_| kernel_kills());
         let started = Instant::now();
-        let command = command::start(self.order, folders, ready, inputs).map_err(|error| {
+        let command = command::start(self.order, folders, self.place, ready, inputs).map_err(|error| {
             self.log.say(&error.to_string());
             Detour::Report(Outcome::CannotStart { reason: error.to_string() })
         })?;

@@ -10,8 +10,9 @@ use std::time::Duration;
 use rutter_types::agent::{OrderAnswer, WorkOrder, exit};
 
 use crate::contact::{self, Contact};
+use crate::container;
 use crate::lock;
-use crate::settings::Settings;
+use crate::settings::{Place, Settings};
 use crate::stop::Stop;
 use course::Course;
 
@@ -28,11 +29,15 @@ pub(crate) enum Error {
 
 /// Runs the attempt; gives the exit code.
 pub(crate) async fn run(settings: Settings) -> Result<i32, Error> {
+    let place = settings.place;
     match attempt(settings).await {
         // Somebody else has it, or nobody wants it: nothing went wrong here.
         Err(Error::Lock(lock::Error::Busy) | Error::Contact(contact::Error::Over)) => Ok(0),
         Err(error @ Error::Contact(contact::Error::Lost { .. })) => {
             eprintln!("rutter-agent: {error}");
+            if place == Place::Container {
+                container::last_word(&error.to_string());
+            }
             Ok(exit::LOST_CONTACT)
         }
         other => other,
@@ -46,9 +51,14 @@ async fn attempt(settings: Settings) -> Result<i32, Error> {
     let Some(order) = order(&contact, stop.clone()).await? else { return Ok(0) };
     held.record(&order.job)?;
     contact.set_budget(Duration::from_secs(order.limits.contact_seconds));
-    let course = Course::new(&order, settings.folder, settings.ca, Arc::clone(&contact), stop);
+    let course =
+        Course::new(&order, settings.folder, settings.ca, Arc::clone(&contact), stop, settings.place);
     let report = course.run().await?;
-    report::deliver(&report, &course.folder, &contact).await.map_err(Error::from)
+    let code = report::deliver(&report, &course.folder, &contact).await?;
+    if code != 0 && settings.place == Place::Container {
+        container::last_word(&container::words(&report.outcome));
+    }
+    Ok(code)
 }
 
 /// Asks until there is something to do; `None` when there is not, or when the agent is asked to stop first.

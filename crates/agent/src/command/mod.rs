@@ -16,6 +16,7 @@ use rustix::process::Pid;
 use rutter_types::agent::WorkOrder;
 
 use crate::folders::Folders;
+use crate::settings::Place;
 use crate::stage::Ready;
 use crate::sys;
 
@@ -45,14 +46,20 @@ pub(crate) enum Error {
 pub(crate) fn start(
     order: &WorkOrder,
     folders: &Folders,
+    place: Place,
     ready: &Ready,
     inputs: &str,
 ) -> Result<Started, Error> {
     let mut words = arguments::expand(order, ready)?;
     let environment = environment::of(order, folders, inputs);
     let package = order.package_folder.as_deref().map(Path::new);
+    let directory = match place {
+        Place::Machine => folders.work.clone(),
+        // The image's own, as its author meant it.
+        Place::Container => std::env::current_dir().unwrap_or_else(|_| folders.work.clone()),
+    };
     let name = words.drain(..1).next().ok_or(Error::Empty)?;
-    let program = program::find(&name, package, &folders.work, path_of(&environment))?;
+    let program = program::find(&name, package, &directory, path_of(&environment))?;
     let failed = |error: io::Error| Error::Failed { program: name.clone(), reason: reason(&error) };
     let (stdout, out) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
     let (stderr, err) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
@@ -65,7 +72,7 @@ pub(crate) fn start(
         .args(&words)
         .env_clear()
         .envs(environment)
-        .current_dir(&folders.work)
+        .current_dir(&directory)
         .stdin(Stdio::null())
         .stdout(Stdio::from(out))
         .stderr(Stdio::from(err))

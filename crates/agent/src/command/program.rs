@@ -10,21 +10,21 @@ use super::Error;
 /// As the C library looks when `PATH` is not set.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// A word with a slash is a path, relative to the package's folder (to the work directory without one); any other is
+/// A word with a slash is a path, relative to the package's folder (to the working directory without one); any other is
 /// looked up in `PATH`.
 pub(super) fn find(
     name: &str,
     package: Option<&Path>,
-    work: &Path,
+    directory: &Path,
     path: Option<impl AsRef<OsStr>>,
 ) -> Result<PathBuf, Error> {
     if name.contains('/') {
-        return judge(package.unwrap_or(work).join(name), name);
+        return judge(package.unwrap_or(directory).join(name), name);
     }
     let path = path.as_ref().map_or(OsStr::new(DEFAULT_PATH), |path| path.as_ref());
     let mut refused = Error::NoSuchProgram(name.to_owned());
     for folder in std::env::split_paths(path).filter(|_| !name.is_empty()) {
-        match judge(work.join(folder).join(name), name) {
+        match judge(directory.join(folder).join(name), name) {
             Ok(found) => return Ok(found),
             Err(error @ Error::NotExecutable(_)) => refused = error,
             Err(_) => {}

@@ -5,6 +5,7 @@
 //! more and the command waits. What goes beyond the limit of the order is dropped and counted.
 
 mod cut;
+mod echo;
 mod pipe;
 mod ring;
 mod send;
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 
 pub(crate) use cut::Stream;
 use cut::{Cutter, LONGEST};
+use echo::Echo;
 pub(crate) use pipe::{Copy, follow};
 use ring::Ring;
 pub(crate) use send::send;
@@ -51,12 +53,14 @@ struct Inner {
     acked: u64,
     dropped: u64,
     limit: u64,
+    echo: Option<Echo>,
     /// The spool failed or the server lost what it had: nothing more can be sent.
     broken: bool,
 }
 
 impl Log {
-    pub(crate) fn new(spool: PathBuf, limit: u64) -> Self {
+    /// With `echo` the command's output also comes out of the agent.
+    pub(crate) fn new(spool: PathBuf, limit: u64, echo: bool) -> Self {
         let inner = Inner {
             ring: Ring::new(spool, SPOOL),
             cutters: [Cutter::new(Stream::Out), Cutter::new(Stream::Err)],
@@ -66,6 +70,7 @@ impl Log {
             acked: 0,
             dropped: 0,
             limit,
+            echo: echo.then(Echo::new),
             broken: false,
         };
         Self {
@@ -87,6 +92,9 @@ impl Log {
 
     /// Bytes of the command's output.
     pub(crate) fn push(&self, stream: Stream, bytes: &[u8]) {
+        if let Some(echo) = &mut locked(&self.inner).echo {
+            echo.push(stream, bytes);
+        }
         self.append(|stamp, cutters, entries| cutters[index(stream)].push(bytes, stamp, entries));
     }
 
@@ -176,7 +184,7 @@ mod tests {
 
     fn log(limit: u64) -> (tempfile::TempDir, Log) {
         let folder = tempfile::tempdir().unwrap();
-        let log = Log::new(folder.path().join("spool"), limit);
+        let log = Log::new(folder.path().join("spool"), limit, false);
         (folder, log)
     }
 

@@ -101,10 +101,35 @@ fn sum_of(text: &str, names: &[&str]) -> u64 {
 /// How often the kernel has ended a process of this control group for want of memory.
 pub(crate) fn kernel_kills() -> Option<u64> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let read = |root: &str| std::fs::read_to_string(format!("{root}{path}/memory.events")).ok();
-    let events = read("/sys/fs/cgroup").or_else(|| read("/sys/fs/cgroup/unified"))?;
-    events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+    let read = |file: String| kills_in(&std::fs::read_to_string(file).ok()?);
+    places(&groups).into_iter().find_map(read)
+}
+
+/// Files that may tell, by the lines of `/proc/self/cgroup`: version 2, then version 1. In a container the group's own
+/// folder may be mounted as the root, whatever the path says.
+fn places(groups: &str) -> Vec<String> {
+    let of = |wanted: &dyn Fn(&str) -> bool| {
+        groups.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            wanted(controllers).then_some(path.trim_end_matches('/'))
+        })
+    };
+    let mut files = Vec::new();
+    let mut add = |path: Option<&str>, root: &str, file: &str| {
+        files.extend(path.map(|path| format!("{root}{path}/{file}")));
+        files.push(format!("{root}/{file}"));
+    };
+    let second = of(&str::is_empty);
+    add(second, "/sys/fs/cgroup", "memory.events");
+    add(second, "/sys/fs/cgroup/unified", "memory.events");
+    let first = of(&|controllers| controllers.split(',').any(|name| name == "memory"));
+    add(first, "/sys/fs/cgroup/memory", "memory.oom_control");
+    files
+}
+
+fn kills_in(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -118,6 +143,25 @@ mod tests {
         assert!(quick(pid).unwrap().own > 32 << 20);
         assert!(exact(pid).unwrap() > 32 << 20);
         assert_eq!(ballast.iter().map(|byte| u64::from(*byte)).sum::<u64>(), 32 << 20);
+    }
+
+    #[test]
+    fn kills_are_looked_for_where_either_version_keeps_them() {
+        let hybrid = "9:memory:/kubepods/pod1/abc\n1:name=systemd:/\n0::/kubepods\n";
+        assert_eq!(
+            places(hybrid),
+            [
+                "/sys/fs/cgroup/kubepods/memory.events",
+                "/sys/fs/cgroup/memory.events",
+                "/sys/fs/cgroup/unified/kubepods/memory.events",
+                "/sys/fs/cgroup/unified/memory.events",
+                "/sys/fs/cgroup/memory/kubepods/pod1/abc/memory.oom_control",
+                "/sys/fs/cgroup/memory/memory.oom_control",
+            ]
+        );
+        assert_eq!(kills_in("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"), Some(3));
+        assert_eq!(kills_in("low 0\nmax 2\noom 1\noom_kill 1\noom_group_kill 0\n"), Some(1));
+        assert_eq!(kills_in("under_oom 0\n"), None);
     }
 
     #[test]

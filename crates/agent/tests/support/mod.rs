@@ -114,14 +114,19 @@ impl Bench {
     /// Starts the agent for a server at that address.
     pub(crate) fn agent_at(&self, server: &str) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rutter-agent"));
+        self.tell(&mut command);
+        command.env("RUTTER_AGENT_SERVER", server).spawn().unwrap()
+    }
+
+    /// Tells an agent where everything is.
+    pub(crate) fn tell(&self, command: &mut Command) {
         std::fs::write(self.dir.path().join("token"), "secret\n").unwrap();
         command
-            .env("RUTTER_AGENT_SERVER", server)
+            .env("RUTTER_AGENT_SERVER", format!("unix:{}", self.socket().display()))
             .env("RUTTER_AGENT_FOLDER", self.folder())
             .env("RUTTER_AGENT_TOKEN_FILE", self.dir.path().join("token"))
             .env("INHERITED", "yes")
             .stdin(Stdio::null());
-        command.spawn().unwrap()
     }
 
     /// A TCP port that leads to the server.
