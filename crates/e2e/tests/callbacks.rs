@@ -224,7 +224,8 @@ fn ids(receiver: &Receiver) -> BTreeSet<String> {
 fn a_receiver_that_is_gone_is_not_called_again() {
     let line = format!("for n in 1 2 3 4 5; do echo $n >> $RUTTER_PROGRESS; {}; done", gate("$n"));
     let steps = Package::new("steps", json!(["sh", "-c", line]));
-    let server = Server::builder().package(&say()).package(&steps).start();
+    let waiting = Package::new("wait", json!(["sh", "-c", gate("never")]));
+    let server = Server::builder().package(&steps).package(&waiting).start();
     let receiver = Receiver::start();
     receiver.verdict("/success", Verdict::Status(410));
     receiver.verdict("/progress", Verdict::Status(410));
@@ -241,7 +242,7 @@ fn a_receiver_that_is_gone_is_not_called_again() {
     // By the time that another one was called three times, the gone one would have been, too.
     receiver.verdict("/failed", Verdict::Status(503));
     let failing = json!({"failedUri": format!("{}/failed", receiver.url)});
-    let dismissed = submit(&server, "steps", &failing);
+    let dismissed = submit(&server, "wait", &failing);
     server.client().delete(&dismissed).expect(200);
     receiver.wait("/failed", 3);
     assert_eq!(receiver.at("/success").len(), 1);
