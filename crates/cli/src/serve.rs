@@ -25,6 +25,7 @@ use rutter_core::{
     store::StoreError,
 };
 use rutter_exec_local::{AgentCommand, Capacity, LocalConfig, LocalExecutor};
+use rutter_server::AgentsListener;
 use rutter_store::SqliteStore;
 use rutter_types::agent::{FetchPolicy, Limits};
 use serde_json::{Map, Value, json};
@@ -114,7 +115,7 @@ pub(crate) struct Server {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     listener: TcpListener,
-    agents: UnixListener,
+    agents: AgentsListener,
     engine: Engine,
     reconciler: Reconciler,
     registry: Arc<Registry>,
@@ -158,7 +159,7 @@ impl Server {
         };
         let (engine, reconciler) = reconcile::assemble(ingredients);
         engine.take_up_removals().await?;
-        let agents = agents_socket(&data.join("agents.sock"))?;
+        let agents = AgentsListener::Machine(agents_socket(&data.join("agents.sock"))?);
         let config = server_config(config, address, files)?;
         Ok(Self { address, listener, agents, engine, reconciler, registry, config, data })
     }
@@ -175,7 +176,7 @@ impl Server {
         background.spawn(retention::run(self.engine.clone(), move || disk_share(&data), stopped.clone()));
         let state = rutter_server::AppState::new(self.engine, self.registry, self.config);
         background.spawn(rutter_server::callbacks::run(state.clone(), stopped.clone()));
-        background.spawn(rutter_server::serve_agents(self.agents, state.clone(), stopped));
+        background.spawn(serve_agents(self.agents, state.clone(), stopped));
         let serving = tokio::spawn(rutter_server::serve(self.listener, state, serving_stops));
         stop.await;
         tracing::info!("stopping: requests are finished, running commands go on without the server");
@@ -255,6 +256,16 @@ fn package_folders(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
         return Ok(vec![std::path::absolute("processes")?]);
     }
     Ok(config.processes.clone())
+}
+
+async fn serve_agents(
+    listener: AgentsListener,
+    state: rutter_server::AppState,
+    stopped: watch::Receiver<bool>,
+) {
+    if let Err(error) = rutter_server::serve_agents(listener, state, stopped).await {
+        tracing::error!(%error, "agents can't be served: jobs that run go on, and none ends, until the server is started again");
+    }
 }
 
 fn agents_socket(path: &Path) -> anyhow::Result<UnixListener> {

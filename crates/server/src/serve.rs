@@ -2,7 +2,8 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{body::Body, extract::Request, response::Response, serve::Listener};
+use axum::{Router, body::Body, extract::Request, response::Response, serve::Listener};
+use futures_util::{FutureExt, future::BoxFuture};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -15,6 +16,7 @@ use tower::ServiceExt;
 use crate::{
     base::Connection,
     config::Limits,
+    encrypted::Encrypted,
     front::App,
     routes,
     state::AppState,
@@ -39,11 +41,41 @@ pub async fn serve(listener: TcpListener, state: AppState, stop: watch::Receiver
     connections(Clients { listener, stall: limits.send_stall }, &limits, stop, answer).await;
 }
 
-/// Serves the agents of this machine until `stop` turns true.
-pub async fn serve_agents(listener: UnixListener, state: AppState, stop: watch::Receiver<bool>) {
+/// Where agents come from.
+#[derive(Debug)]
+pub enum AgentsListener {
+    /// This machine.
+    Machine(UnixListener),
+    /// The network, with TLS, or without where the network itself is trusted.
+    Network(TcpListener, Option<Arc<rustls::ServerConfig>>),
+}
+
+/// Serves agents until `stop` turns true.
+///
+/// # Errors
+/// The listener can't be used.
+pub async fn serve_agents(
+    listener: AgentsListener,
+    state: AppState,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     let limits = state.config.limits.clone();
     let router = routes::agents_router(state);
-    let answer = move |request: Request, _| {
+    match listener {
+        AgentsListener::Machine(listener) => connections(listener, &limits, stop, answers(router)).await,
+        AgentsListener::Network(listener, None) => {
+            connections(listener, &limits, stop, answers(router)).await;
+        }
+        AgentsListener::Network(listener, Some(tls)) => {
+            connections(Encrypted::start(listener, tls)?, &limits, stop, answers(router)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Answers by a router, whoever asks.
+fn answers<P>(router: Router) -> impl Fn(Request, P) -> BoxFuture<'static, Response> + Clone + Send + Sync {
+    move |request, _| {
         let answered = router.clone().oneshot(request);
         async move {
             match answered.await {
@@ -51,8 +83,8 @@ pub async fn serve_agents(listener: UnixListener, state: AppState, stop: watch::
                 Err(impossible) => match impossible {},
             }
         }
-    };
-    connections(listener, &limits, stop, answer).await;
+        .boxed()
+    }
 }
 
 /// A receiver that turns true with another one, after `first` was done.

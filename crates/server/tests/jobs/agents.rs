@@ -5,13 +5,14 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
-use rutter_server::serve_agents;
+use rutter_server::{AgentsListener, serve_agents};
 use rutter_types::agent::{
     OrderAnswer, Outcome, OutputFile, Report, Uploaded, Usage, VERSION, VERSION_HEADER, Verdict,
 };
 use serde_json::{Value, json};
 use tokio::{
-    net::{UnixListener, UnixStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::watch,
 };
 
@@ -32,7 +33,7 @@ impl Desk {
         let server = server().await;
         let listener = UnixListener::bind(server.folder.path().join("agents.sock")).unwrap();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve_agents(listener, server.state.clone(), stopped));
+        tokio::spawn(serve_agents(AgentsListener::Machine(listener), server.state.clone(), stopped));
         let job = server.submit("both", body).await;
         let launch =
             eventually(|| server.executor.launched().into_iter().find(|launch| launch.job == job)).await;
@@ -139,4 +140,38 @@ async fn an_agent_reaches_nothing_but_its_order() {
     assert_eq!(desk.call(Method::GET, &format!("results/{other}/text/0"), Body::empty()).await.0, 400);
     assert_eq!(desk.call(Method::POST, "report", "{").await.0, 400);
     assert_eq!(desk.call(Method::POST, "log?offset=0", vec![b'x'; 5 * 1024 * 1024]).await.0, 413);
+}
+
+/// Over the network the same, by TLS; a peer that talks something else, or nothing, holds up nobody.
+#[tokio::test]
+async fn agents_come_by_tls() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let identity = rutter_server::identity(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let desk = Desk::open(&json!({"inputs": {}})).await;
+    let (_stop, stopped) = watch::channel(false);
+    let listener = AgentsListener::Network(listener, Some(identity));
+    tokio::spawn(serve_agents(listener, desk.server.state.clone(), stopped));
+
+    let _silent = TcpStream::connect(address).await.unwrap();
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain.write_all(b"POST /agent/v1/order HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP"), "{:?}", String::from_utf8_lossy(&answer));
+
+    let config = rutter_fetch::client_config(Some(certificate.as_bytes())).unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::post("/agent/v1/order")
+        .header("host", "localhost")
+        .header(VERSION_HEADER, VERSION)
+        .header("authorization", format!("Bearer {}", desk.token));
+    let answer = sender.send_request(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
 }
