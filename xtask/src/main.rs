@@ -1,6 +1,7 @@
 //! The one task runner. Each task is a file; none needs more than cargo and what it installs itself.
 
 mod bench;
+mod cluster;
 mod demo;
 mod dist;
 mod lint;
@@ -40,6 +41,11 @@ enum Task {
     Schemas,
     /// Build the programs as they are shipped, static, and pack them.
     Dist,
+    /// The Kubernetes of the tests, to play with.
+    Cluster {
+        #[command(subcommand)]
+        task: cluster::Task,
+    },
     /// Measure the figures of docs/benchmarks.md.
     Bench {
         /// Stored jobs in the large store.
@@ -55,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Task::Lint => lint::run(),
         Task::Schemas => schemas::write(),
         Task::Dist => dist::run(),
+        Task::Cluster { task } => cluster::run(task),
         Task::Bench { jobs } => bench::run(jobs),
     }
 }

@@ -23,10 +23,14 @@ fn slow() -> anyhow::Result<()> {
     demo::run(&["--once".into(), "--listen".into(), "127.0.0.1:0".into()])
 }
 
-/// What tests start: a proxy, a browser, Python's virtual environments.
+/// What tests start: a proxy, a browser, Python's virtual environments, Kubernetes.
 fn install() -> anyhow::Result<()> {
     shell::need("nginx", "nginx-light")?;
     shell::need("curl", "curl")?;
     shell::need("python3", "python3 python3-venv")?;
+    if rutter_testcluster::usable()? {
+        // Here, not in the first test that needs it: the first time it takes minutes.
+        rutter_testcluster::prepare()?;
+    }
     Ok(())
 }

@@ -1,0 +1,84 @@
+//! An image's archive holds what was put in, under the names by which a runtime looks for it.
+
+use std::{collections::BTreeMap, io::Read as _};
+
+use rutter_testcluster::Image;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+fn files(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = tar::Archive::new(archive);
+    let entries = archive.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        (entry.path().unwrap().display().to_string(), bytes)
+    });
+    entries.collect()
+}
+
+fn read(image: &Image) -> Vec<u8> {
+    std::fs::read(image.archive().unwrap().path()).unwrap()
+}
+
+fn example() -> Image {
+    Image::scratch("localhost/example:1")
+        .bytes("/etc/deep/note", "a note", 0o640)
+        .directory("/out", 0o1777)
+        .link("/now", "etc/deep/note")
+        .file("/program", "/proc/self/exe", 0o755)
+        .entrypoint(["/program", "run"])
+        .command(["--fast"])
+        .env("A", "b")
+        .user("65532")
+        .workdir("/out")
+}
+
+#[test]
+fn the_manifest_leads_to_configuration_and_layer() {
+    let files = files(&read(&example()));
+    let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    assert_eq!(manifest[0]["RepoTags"], json!(["localhost/example:1"]));
+    let config = &files[manifest[0]["Config"].as_str().unwrap()];
+    let config: Value = serde_json::from_slice(config).unwrap();
+    let layer = &files[manifest[0]["Layers"][0].as_str().unwrap()];
+    let digest: String = Sha256::digest(layer).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(config["rootfs"]["diff_ids"], json!([format!("sha256:{digest}")]));
+    let expected = json!({
+        "Entrypoint": ["/program", "run"],
+        "Cmd": ["--fast"],
+        "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "A=b"],
+        "User": "65532",
+        "WorkingDir": "/out",
+    });
+    assert_eq!(config["config"], expected);
+}
+
+#[test]
+fn the_layer_holds_what_was_put_in() {
+    let files = files(&read(&example()));
+    let layer = files.iter().find(|(name, _)| name.ends_with(".tar")).unwrap().1;
+    let mut archive = tar::Archive::new(layer.as_slice());
+    let found: Vec<(String, u32, tar::EntryType)> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let (path, header) = (entry.path().unwrap().display().to_string(), entry.header());
+            (path, header.mode().unwrap(), header.entry_type())
+        })
+        .collect();
+    let expected = [
+        ("etc/deep/note", 0o640, tar::EntryType::Regular),
+        ("out/", 0o1777, tar::EntryType::Directory),
+        ("now", 0o777, tar::EntryType::Symlink),
+        ("program", 0o755, tar::EntryType::Regular),
+    ];
+    assert_eq!(found, expected.map(|(path, mode, kind)| (path.to_owned(), mode, kind)));
+}
+
+#[test]
+fn the_same_files_make_the_same_image() {
+    assert_eq!(read(&example()), read(&example()));
+    assert_ne!(read(&example()), read(&example().env("C", "d")));
+}
