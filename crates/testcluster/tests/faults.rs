@@ -1,4 +1,5 @@
 //! Every way to break a cluster breaks it as it says, and lets it heal. All tests share one cluster.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

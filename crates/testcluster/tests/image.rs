@@ -1,4 +1,5 @@
 //! An image's archive holds what was put in, under the names by which a runtime looks for it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{collections::BTreeMap, io::Read as _};
 

@@ -1,4 +1,5 @@
 //! A cluster begins and ends: nothing is left, whoever was killed, and the next one starts.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What the tests of the cluster share.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
