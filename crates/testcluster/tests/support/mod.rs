@@ -96,8 +96,11 @@ impl Drop for Server {
 
 /// Everything on this machine that a cluster could leave: mounts, interfaces, namespaces, folders that no setting moves.
 pub(crate) fn machine() -> Vec<String> {
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+    // Below the folder for temporary files other tests mount what they like.
+    let elsewhere = format!(" {}/", std::env::temp_dir().display());
     let mut found: Vec<String> =
-        std::fs::read_to_string("/proc/mounts").unwrap().lines().map(str::to_owned).collect();
+        mounts.lines().filter(|line| !line.contains(&elsewhere)).map(str::to_owned).collect();
     let folders = [
         "/sys/class/net",
         "/run/netns",
