@@ -90,10 +90,7 @@ fn down() -> anyhow::Result<()> {
 
 fn forward(port: u16) -> anyhow::Result<()> {
     let forward = running()?.forward(port, (Ipv4Addr::LOCALHOST, port).into())?;
-    println!(
-        "http://{}:{port} leads into the cluster's network; Ctrl-C ends it",
-        Ipv4Addr::LOCALHOST
-    );
+    println!("http://{}:{port} leads into the cluster's network; Ctrl-C ends it", Ipv4Addr::LOCALHOST);
     loop {
         std::thread::park();
         // The handle is what keeps it going.
