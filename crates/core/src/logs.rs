@@ -114,6 +114,16 @@ impl Logs {
 
     /// At most `most` bytes of a job's log from a place; empty = nothing more so far.
     pub async fn read(&self, job: &Job, from: u64, most: usize) -> Result<Bytes, LogError> {
+        match self.look(job, from, most).await {
+            // Archived between two looks: the next one finds it among the objects.
+            Err(LogError::Spool { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                self.look(job, from, most).await
+            }
+            read => read,
+        }
+    }
+
+    async fn look(&self, job: &Job, from: u64, most: usize) -> Result<Bytes, LogError> {
         let mut skip = from;
         for piece in self.pieces(job).await? {
             if skip < piece.length() {
