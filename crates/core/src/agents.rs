@@ -167,11 +167,8 @@ impl Agents {
             return Err(AgentError::Invalid { reason: format!("the order wants no output {output:?}") });
         }
         let key = output_key(attempt, output, index);
-        let written = self.0.objects.put_stream(&key, body, plan.limits.output_bytes).await;
-        if self.0.drop_if_removed(job.id).await? {
-            return Err(AgentError::Over);
-        }
-        let written = written?;
+        let work = async { Ok(self.0.objects.put_stream(&key, body, plan.limits.output_bytes).await?) };
+        let written = self.0.writing::<_, AgentError>(job.id, work).await?.ok_or(AgentError::Over)?;
         Ok(Uploaded { size: written.size, sha256: written.sha256 })
     }
 

@@ -122,15 +122,17 @@ impl Parts {
     /// Write what a launch needs; before the launch.
     pub(crate) async fn write_order(&self, job: &Job, plan: &Plan) -> Result<(), EngineError> {
         let order = Order { version: VERSION, job: job.clone(), plan: plan.clone() };
-        // The record is durable in the store; this copy is for a lost store, and the launch it is for ends with the machine.
-        let written = self.objects.put_json_unsynced(&order_key(job.id), &order).await;
-        self.unless_removed(job.id, written.map_err(Into::into)).await
+        let work = async {
+            // The record is durable in the store; this copy is for a lost store, and the launch it is for ends with the machine.
+            Ok(self.objects.put_json_unsynced(&order_key(job.id), &order).await?)
+        };
+        self.writing::<_, EngineError>(job.id, work).await.map(|_| ())
     }
 
     /// Write the whole record of a job that is over; one that is there already is the same and stays.
     pub(crate) async fn write_final(&self, job: &Job) -> Result<(), EngineError> {
-        let written = self.put_final(job).await;
-        self.unless_removed(job.id, written.map_err(Into::into)).await
+        let work = async { Ok(self.put_final(job).await?) };
+        self.writing::<_, EngineError>(job.id, work).await.map(|_| ())
     }
 
     async fn put_final(&self, job: &Job) -> Result<(), ObjectError> {
@@ -144,19 +146,14 @@ impl Parts {
 
     /// Keep the log and the record of a job that is over, and note that in the store.
     pub(crate) async fn archive(&self, job: &Job) -> Result<(), EngineError> {
-        let kept = async {
+        let work = async {
             self.logs.archive(job).await?;
             Ok(self.put_final(job).await?)
         };
-        self.unless_removed(job.id, kept.await).await?;
+        self.writing::<_, EngineError>(job.id, work).await?;
         self.store.set_archived(job.id).await?;
         self.changes.tell(job.id);
         Ok(())
-    }
-
-    /// What was written of a job that is removed meanwhile goes too, and whether it could be written does not matter.
-    async fn unless_removed(&self, id: JobId, written: Result<(), EngineError>) -> Result<(), EngineError> {
-        if self.drop_if_removed(id).await? { Ok(()) } else { written }
     }
 }
 

@@ -12,11 +12,11 @@
 //! On a full disk the tombstone may have no room. Then the files of the marked job go first, and make it. Where not even
 //! the mark has room, the files stay until the tombstone is written.
 //!
-//! Whoever writes files of a job while it is removed takes them back ([`Parts::drop_if_removed`]): either the removal
-//! sees them, or the writer sees the tombstone.
+//! Whoever writes files of a job ([`Parts::writing`]) looks for the tombstone before and after. The mark stays while
+//! somebody writes: either the removal sees what was written, or the writer sees the tombstone and finishes the removal.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -32,29 +32,60 @@ use crate::{
 
 const MARK: &str = "removed-";
 
-/// Jobs that are marked, and since when.
+/// Jobs that are marked, and those whose files are being written.
 #[derive(Debug, Default)]
-pub(crate) struct Leaving(Mutex<BTreeMap<JobId, Timestamp>>);
+pub(crate) struct Leaving(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    marked: BTreeMap<JobId, Timestamp>,
+    writers: HashMap<JobId, usize>,
+}
+
+/// Somebody who writes files of a job, until it is dropped.
+struct Writer<'a> {
+    leaving: &'a Leaving,
+    id: JobId,
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        let mut state = self.leaving.lock();
+        match state.writers.get_mut(&self.id) {
+            Some(others) if *others > 1 => *others -= 1,
+            _ => drop(state.writers.remove(&self.id)),
+        }
+    }
+}
 
 impl Leaving {
     /// When a job was marked.
     pub(crate) fn since(&self, id: JobId) -> Option<Timestamp> {
-        self.lock().get(&id).copied()
+        self.lock().marked.get(&id).copied()
     }
 
     fn add(&self, id: JobId, now: Timestamp) {
-        self.lock().entry(id).or_insert(now);
+        self.lock().marked.entry(id).or_insert(now);
     }
 
     fn end(&self, id: JobId) {
-        self.lock().remove(&id);
+        self.lock().marked.remove(&id);
     }
 
     fn all(&self) -> Vec<JobId> {
-        self.lock().keys().copied().collect()
+        self.lock().marked.keys().copied().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Timestamp>> {
+    fn writer(&self, id: JobId) -> Writer<'_> {
+        *self.lock().writers.entry(id).or_default() += 1;
+        Writer { leaving: self, id }
+    }
+
+    fn is_written(&self, id: JobId) -> bool {
+        self.lock().writers.contains_key(&id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,9 +154,11 @@ impl Parts {
             }
             self.remove_files(id).await?;
         }
-        self.objects.remove(&mark(id)).await?;
-        self.leaving.end(id);
         self.changes.tell(id);
+        if !self.leaving.is_written(id) {
+            self.objects.remove(&mark(id)).await?;
+            self.leaving.end(id);
+        }
         Ok(removed)
     }
 
@@ -134,13 +167,25 @@ impl Parts {
         Ok(self.objects.remove_all(&folder(id)).await?)
     }
 
-    /// After something was written for a job: whether the job was removed meanwhile; then what was written goes too.
-    pub(crate) async fn drop_if_removed(&self, id: JobId) -> Result<bool, EngineError> {
-        if self.store.gone(id).await?.is_none() {
-            return Ok(false);
+    /// Do something that writes files of a job. `None` = the job is removed: nothing of it stays, and whether it could be
+    /// written does not matter.
+    pub(crate) async fn writing<T, E: From<StoreError> + From<EngineError>>(
+        &self,
+        id: JobId,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<Option<T>, E> {
+        let writer = self.leaving.writer(id);
+        if self.store.gone(id).await?.is_some() {
+            return Ok(None);
         }
-        self.objects.remove_all(&folder(id)).await?;
-        Ok(true)
+        let written = work.await;
+        let is_removed = self.store.gone(id).await?.is_some();
+        drop(writer);
+        if is_removed {
+            self.finish_removal(id).await?;
+            return Ok(None);
+        }
+        written.map(Some)
     }
 }
 

@@ -188,6 +188,14 @@ impl Server {
         Ok(verdict)
     }
 
+    pub(crate) async fn fail(&self, world: &World, attempt: &AttemptName) -> Result<Verdict, AgentError> {
+        let agents = self.engine.agents();
+        agents.order(attempt).await?;
+        let verdict = agents.report(attempt, report(Outcome::Exited { code: 3 }, Vec::new())).await?;
+        world.executor.over(attempt.launch);
+        Ok(verdict)
+    }
+
     pub(crate) async fn job(&self, id: JobId) -> Option<Job> {
         match self.engine.find(id).await.unwrap() {
             Found::Job(job) => Some(*job),
@@ -289,6 +297,18 @@ pub(crate) struct FakeExecutor {
 impl FakeExecutor {
     pub(crate) fn is_there(&self, launch: LaunchName) -> bool {
         self.launches.lock().unwrap().contains_key(&launch)
+    }
+
+    pub(crate) fn was_begun(&self, id: JobId) -> bool {
+        self.begun.lock().unwrap().iter().any(|launch| launch.job == id)
+    }
+
+    pub(crate) fn assert_nothing_ran_twice(&self) {
+        let mut begun = self.begun.lock().unwrap().clone();
+        let all = begun.len();
+        begun.sort();
+        begun.dedup();
+        assert_eq!(begun.len(), all, "a launch began twice");
     }
 
     /// The agent of a launch has ended.
