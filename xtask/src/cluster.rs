@@ -1,12 +1,10 @@
 //! `cargo xtask cluster`: the Kubernetes of the tests, to play with.
 
-use std::{net::Ipv4Addr, time::Instant};
+use std::{net::Ipv4Addr, os::unix::process::CommandExt as _, process::Command, time::Instant};
 
 use anyhow::Context;
 use clap::Subcommand;
 use rutter_testcluster::{ADDRESS, Cluster, Component, Options};
-
-use crate::shell;
 
 const NAME: &str = "play";
 
@@ -42,12 +40,17 @@ pub(crate) fn run(task: Task) -> anyhow::Result<()> {
         Task::Up => up(),
         Task::Status => status(),
         Task::Down => down(),
-        Task::Kubectl { args } => shell::run_quietly(running()?.kubectl_command().args(args)),
-        Task::Run { words } => shell::run_quietly(running()?.command(&words[0]).args(&words[1..])),
+        Task::Kubectl { args } => become_program(running()?.kubectl_command().args(args)),
+        Task::Run { words } => become_program(running()?.command(&words[0]).args(&words[1..])),
         Task::Forward { port } => forward(port),
         Task::Kill { component } => Ok(running()?.kill(component)?),
         Task::Restart { component } => Ok(running()?.restart(component)?),
     }
+}
+
+/// Signals and the exit code are the program's own.
+fn become_program(command: &mut Command) -> anyhow::Result<()> {
+    Err(command.exec()).with_context(|| format!("could not run {command:?}"))
 }
 
 fn running() -> anyhow::Result<Cluster> {

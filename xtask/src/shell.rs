@@ -29,11 +29,6 @@ pub(crate) fn run(words: &[&str]) -> anyhow::Result<()> {
 /// Run to the end; an error when it fails.
 pub(crate) fn run_command(command: &mut Command) -> anyhow::Result<()> {
     println!("+ {command:?}");
-    run_quietly(command)
-}
-
-/// The same, without saying so.
-pub(crate) fn run_quietly(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("could not run {command:?}"))?;
     if !status.success() {
         bail!("{command:?} failed: {status}");

@@ -144,7 +144,7 @@ impl Cluster {
     pub fn kill(&self, component: Component) -> Result<(), Error> {
         let Some(process) = self.process(component) else { return Ok(()) };
         self.signal(component, "KILL")?;
-        let gone = || Ok(!process.alive(&self.holder.proc()));
+        let gone = || Ok(process.gone(&self.holder.proc()));
         run::wait_until(&format!("the end of {}", component.name()), LIMIT, gone)
     }
 

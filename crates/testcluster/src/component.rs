@@ -20,7 +20,8 @@ pub enum Component {
     ControllerManager,
     /// Puts pods on nodes.
     Scheduler,
-    /// The node's agent. Containers outlive it; the node is lost 8 s after its end, its pods are evicted 2 s later.
+    /// The node's agent. Containers outlive it; the node is lost 8 s after its end. Its pods are evicted 2 s later, but only
+    /// while another node is ready (see [`Cluster::add_fake_node`](crate::Cluster::add_fake_node)).
     Kubelet,
 }
 
