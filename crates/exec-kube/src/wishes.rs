@@ -69,7 +69,7 @@ fn program_name(template: &Value) -> &str {
 
 fn name_the_program(template: &mut Value) {
     let spec = &mut template["spec"];
-    if !spec["containers"].as_array().is_some_and(|containers| !containers.is_empty()) {
+    if spec["containers"].as_array().is_none_or(|containers| containers.is_empty()) {
         spec["containers"] = json!([{}]);
     }
     if let Some(first) = spec.pointer_mut("/containers/0").filter(|first| first.is_object())

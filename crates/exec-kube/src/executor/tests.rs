@@ -168,15 +168,16 @@ async fn ends_during_a_lost_watch_are_seen_and_none_is_invented() {
             bench.pod(*name, &format!("pod-{at}"));
         }
     }
-    let mut cluster = bench.fake.cluster();
-    cluster.compact();
-    for name in &launches[..5] {
-        cluster.status("jobs", &job_name(*name), complete());
+    {
+        let mut cluster = bench.fake.cluster();
+        cluster.compact();
+        for name in &launches[..5] {
+            cluster.status("jobs", &job_name(*name), complete());
+        }
+        cluster.remove("pods", "pod-10");
+        cluster.compact();
     }
-    cluster.remove("pods", "pod-10");
-    cluster.compact();
-    drop(cluster);
-    for name in launches[..5].to_vec() {
+    for name in launches[..5].iter().copied() {
         bench.until(name, &ended(0)).await;
     }
     assert!(bench.calls("LIST jobs").len() > 1, "the watch was really lost");

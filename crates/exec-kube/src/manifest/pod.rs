@@ -40,7 +40,7 @@ pub(super) fn template(
     config: &KubernetesConfig,
 ) -> Value {
     let security = wishes.security.unwrap_or(config.security);
-    let mut template = defaults(plan, image, wishes.program(), security, config);
+    let mut template = defaults(plan, image, wishes, security, config);
     merge(&mut template, wishes.template.clone());
     protect(&mut template, security);
     merge(&mut template, fixed(plan, image, wishes.program(), labels, config));
@@ -51,10 +51,12 @@ pub(super) fn template(
 fn defaults(
     plan: &Plan,
     image: Image<'_>,
-    program: &str,
+    wishes: &Wishes,
     security: Security,
     config: &KubernetesConfig,
 ) -> Value {
+    let mut resources = resources::of_program(plan, image, &config.gpu_resource);
+    resources::leave_to_template(&mut resources, &wishes.template["spec"]["containers"][0]["resources"]);
     let pull_secrets: Vec<Value> =
         config.image_pull_secrets.iter().map(|name| json!({"name": name})).collect();
     json!({
@@ -71,8 +73,8 @@ fn defaults(
             "nodeSelector": config.node_selector,
             "imagePullSecrets": pull_secrets,
             "containers": [{
-                "name": program,
-                "resources": resources::of_program(plan, image, &config.gpu_resource),
+                "name": wishes.program(),
+                "resources": resources,
             }],
         },
     })

@@ -34,6 +34,19 @@ pub(super) fn of_program(plan: &Plan, image: Image<'_>, gpu_resource: &str) -> V
     json!({"requests": requests, "limits": limits})
 }
 
+/// A resource that the package's template names is the template's alone: what one asks for and the other limits need not fit.
+pub(super) fn leave_to_template(ours: &mut Value, theirs: &Value) {
+    for list in ["limits", "requests"] {
+        for name in theirs[list].as_object().into_iter().flatten().map(|(name, _)| name) {
+            for list in ["limits", "requests"] {
+                if let Some(amounts) = ours[list].as_object_mut() {
+                    amounts.shift_remove(name);
+                }
+            }
+        }
+    }
+}
+
 /// Of the container that brings the agent.
 pub(super) fn of_install() -> Value {
     json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}})

@@ -114,7 +114,8 @@ pub(crate) fn everything() -> Value {
             "metadata": {"labels": {"team": "hydro"}, "annotations": {"karpenter.sh/do-not-disrupt": "false"}},
             "spec": {
                 "tolerations": [{"key": "spot", "operator": "Exists"}],
-                "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}],
+                "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": {"team": "hydro"}}}],
                 "containers": [{
                     "name": "generic-image-processor",
                     "resources": {"limits": {"example.com/fpga": 1}},
@@ -264,6 +265,19 @@ fn what_is_asked_for_is_never_more_than_what_may_be_taken() {
         resources,
         json!({"requests": {"cpu": "100m", "memory": "1000000"}, "limits": {"cpu": "100m", "memory": "1000000"}})
     );
+}
+
+#[test]
+fn resources_that_a_template_names_are_the_templates_alone() {
+    let theirs = json!({"podTemplate": {"spec": {"containers": [{"name": "x", "resources": {
+        "limits": {"memory": "16M"}, "requests": {"cpu": 2}}}]}}});
+    let mut plan = plan(Some(theirs));
+    plan.limits.memory_bytes = Some(8_000_000_000);
+    plan.limits.scratch_bytes = Some(1_000_000_000);
+    let resources = spec(&made(&plan, &config()))["containers"][0]["resources"].clone();
+    let wanted = json!({"requests": {"cpu": "2", "ephemeral-storage": "1134217728"},
+        "limits": {"memory": "16M", "ephemeral-storage": "1134217728"}});
+    assert_eq!(resources, wanted);
 }
 
 #[test]

@@ -12,6 +12,9 @@ use super::{Seen, pending, pod};
 /// Reasons for which pods go from machines that do not answer.
 const LOST: [&str; 2] = ["DeletionByTaintManager", "DeletionByPodGC"];
 
+const NOEXEC: &str =
+    "the supervisor may not be executed there: the machines' volumes must not be mounted `noexec`";
+
 /// The end of a Job that failed.
 pub(super) fn of_job(seen: &Seen<'_>, failed: &JobCondition) -> LaunchEnd {
     let last = pod::last(seen.pods);
@@ -71,8 +74,10 @@ fn of_unstarted(pod: &Pod) -> LaunchEnd {
         .iter()
         .find_map(|status| pod::terminated(status).filter(|end| end.exit_code != 0).map(|end| (status, end)));
     match failed {
-        Some((status, _)) if status.name == "rutter-agent" => {
-            LaunchEnd::CannotStart { reason: "the supervisor could not be put beside the program".to_owned() }
+        Some((status, end)) if status.name == "rutter-agent" => {
+            let noexec = end.message.as_deref().is_some_and(|message| message.contains("noexec"));
+            let reason = if noexec { NOEXEC } else { "the supervisor could not be put beside the program" };
+            LaunchEnd::CannotStart { reason: reason.to_owned() }
         }
         Some((status, end)) => {
             let reason = format!("its preparation `{}` ended with exit code {}", status.name, end.exit_code);
@@ -100,7 +105,7 @@ fn is_scratch(message: &str) -> bool {
 
 fn start_error(message: &str) -> &'static str {
     if message.contains("permission denied") || message.contains("operation not permitted") {
-        "the supervisor may not be executed there: the machines' volumes must not be mounted `noexec`"
+        NOEXEC
     } else if message.contains("exec format error") {
         "the image is for machines of another kind"
     } else {
