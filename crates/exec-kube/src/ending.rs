@@ -23,11 +23,12 @@ const FOREGROUND: &str = "foregroundDeletion";
 /// How often a finalizer is taken off an object that somebody changes meanwhile.
 const TRIES: u32 = 5;
 
-/// Delete the Job of a launch and end its pods within `grace`.
+/// End the pods of a launch within `grace` and delete its Job.
 pub(crate) async fn end(shared: &Shared, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
     let Some(job) = shared.job(name).await? else { return Ok(()) };
-    delete(shared, name, &job).await?;
-    end_pods(shared, name, grace).await
+    // Pods first: one that the deletion of its Job has given its own, longer grace does not always take a shorter one.
+    end_pods(shared, name, grace).await?;
+    delete(shared, name, &job).await
 }
 
 /// Forget a launch: a Job that is over goes when its time is up, another one is deleted.
@@ -70,11 +71,13 @@ async fn delete(shared: &Shared, name: LaunchName, job: &Job) -> Result<(), Exec
     done(shared.jobs.delete(&job_name(name), &parameters).await, "delete a job in the cluster")
 }
 
-/// Not by waiting for the cluster's own clearing: it is slower than the grace.
+/// Those that have a machine: it takes a moment to end them, so that none is replaced before the Job is deleted. Others go
+/// with the Job.
 async fn end_pods(shared: &Shared, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
     let seconds = grace.as_secs().saturating_add(AGENT_GRACE);
     let grace = u32::try_from(seconds).unwrap_or(u32::MAX);
-    for pod in shared.pods_of(name).await? {
+    let placed = |pod: &Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    for pod in shared.pods_of(name).await?.into_iter().filter(placed) {
         let Some(pod_name) = pod.metadata.name.as_deref() else { continue };
         let parameters =
             DeleteParams { preconditions: same(pod.metadata.uid.clone()), ..DeleteParams::default() };

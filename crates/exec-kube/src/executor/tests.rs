@@ -60,7 +60,7 @@ impl Bench {
     fn pod(&self, launch: LaunchName, name: &str) -> Value {
         let mut cluster = self.fake.cluster();
         let job = cluster.get("jobs", &job_name(launch)).unwrap();
-        cluster.put("pods", json!({"metadata": {
+        cluster.put("pods", json!({"spec": {"nodeName": "node1", "containers": []}, "metadata": {
             "name": name,
             "labels": {INSTANCE: instance().to_string(), "batch.kubernetes.io/job-name": job_name(launch)},
             "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "controller": true,
