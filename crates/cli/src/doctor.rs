@@ -71,7 +71,7 @@ fn configuration(file: Option<PathBuf>) -> (Config, Vec<Finding>) {
 }
 
 fn machine(config: &Config) -> Vec<Finding> {
-    let capacity = crate::serve::capacity(config);
+    let capacity = crate::place::capacity(config);
     vec![Finding::Good(format!(
         "jobs may use {} cores and {:.1} GB of memory (`local.cpus`, `local.memory`)",
         capacity.cpu_milli as f64 / 1000.0,

@@ -8,6 +8,7 @@ mod examples;
 mod files;
 mod init;
 mod logging;
+mod place;
 mod schemas;
 mod serve;
 

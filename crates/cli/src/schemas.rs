@@ -32,6 +32,9 @@ pub(crate) fn run(args: SchemaArgs) -> anyhow::Result<ExitCode> {
 fn openapi() -> anyhow::Result<serde_json::Value> {
     let folder = tempfile::tempdir()?;
     crate::examples::write_to(folder.path())?;
-    let registry = rutter_core::process::Registry::load(vec![folder.path().to_owned()], crate::serve::runs());
+    let registry = rutter_core::process::Registry::load(
+        vec![folder.path().to_owned()],
+        crate::place::runs(&crate::config::Config::default()),
+    );
     Ok(rutter_server::openapi::document(&registry.snapshot(), "http://127.0.0.1:8080"))
 }

@@ -18,22 +18,22 @@ use rutter_core::{
     engine::{Engine, Settings},
     logs::Logs,
     plan::{Needs, PlanDefaults},
-    process::{Registry, Runs, UnitKind},
+    process::Registry,
     reconcile::{self, Ingredients, Reconciler},
     results::Objects,
     retention,
     store::StoreError,
 };
-use rutter_exec_local::{AgentCommand, Capacity, LocalConfig, LocalExecutor};
 use rutter_server::AgentsListener;
 use rutter_store::SqliteStore;
 use rutter_types::agent::{FetchPolicy, Limits};
 use serde_json::{Map, Value, json};
-use tokio::{net::TcpListener, net::UnixListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     config::{Auth, Config},
     files::{self, Raised},
+    place::{self, Place},
 };
 
 /// How long a start waits for the address and the lock of a server that was killed.
@@ -143,14 +143,13 @@ impl Server {
         let settings = settings(config, address.ip().is_loopback());
         let keys_from = settings.keys_from(SystemClock.now());
         let instance = archive::open(store.as_ref(), &objects, keys_from).await?;
-        let registry = Arc::new(Registry::load(package_folders(config)?, runs()));
-        let executor = LocalExecutor::open(local_config(config, &data, files)?)
-            .await
-            .context("could not take up the local executor")?;
+        let registry = Arc::new(Registry::load(package_folders(config)?, place::runs(config)));
+        let place = Place::open(config, &data, files, instance).await?;
+        archive::settle(store.as_ref(), &objects, &place.name).await?;
         let ingredients = Ingredients {
             instance,
             store,
-            executor: Arc::new(executor),
+            executor: place.executor,
             objects: objects.clone(),
             logs: Logs::new(&data.join("logs"), objects),
             clock: Arc::new(SystemClock),
@@ -159,9 +158,8 @@ impl Server {
         };
         let (engine, reconciler) = reconcile::assemble(ingredients);
         engine.take_up_removals().await?;
-        let agents = AgentsListener::Machine(agents_socket(&data.join("agents.sock"))?);
         let config = server_config(config, address, files)?;
-        Ok(Self { address, listener, agents, engine, reconciler, registry, config, data })
+        Ok(Self { address, listener, agents: place.agents, engine, reconciler, registry, config, data })
     }
 
     /// Serve until `stop` resolves; requests in progress are finished, running commands go on.
@@ -246,11 +244,6 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// What the local executor runs.
-pub(crate) fn runs() -> Runs {
-    Runs { kind: UnitKind::Command, executor: "local".into() }
-}
-
 fn package_folders(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
     if config.processes.is_empty() {
         return Ok(vec![std::path::absolute("processes")?]);
@@ -265,40 +258,6 @@ async fn serve_agents(
 ) {
     if let Err(error) = rutter_server::serve_agents(listener, state, stopped).await {
         tracing::error!(%error, "agents can't be served: jobs that run go on, and none ends, until the server is started again");
-    }
-}
-
-fn agents_socket(path: &Path) -> anyhow::Result<UnixListener> {
-    // The store's lock says that no other server uses this folder: what is left is from a killed one.
-    let _ = std::fs::remove_file(path);
-    UnixListener::bind(path).with_context(|| {
-        format!("data: could not listen on {}; Unix sockets need a path of at most 107 bytes", path.display())
-    })
-}
-
-fn local_config(config: &Config, data: &Path, files: Raised) -> anyhow::Result<LocalConfig> {
-    let program = std::env::current_exe().context("could not find this program's own file")?;
-    let program_path = program.parent().map(Path::to_owned).unwrap_or_default();
-    Ok(LocalConfig {
-        folder: data.join("attempts"),
-        agent: AgentCommand { program, args: vec!["agent".into()] },
-        socket: data.join("agents.sock"),
-        capacity: capacity(config),
-        grace: Duration::from_secs(config.jobs.grace_seconds),
-        secrets: config.local.secrets.clone(),
-        program_path,
-        open_files: files.before,
-    })
-}
-
-/// What jobs may use of this machine; the server itself and the rest of the system keep a tenth of the memory.
-pub(crate) fn capacity(config: &Config) -> Capacity {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let info = rustix::system::sysinfo();
-    let machine = info.totalram as u64 * u64::from(info.mem_unit);
-    Capacity {
-        cpu_milli: config.local.cpus.map_or(cores as u64 * 1000, milli),
-        memory_bytes: config.local.memory.map_or(machine / 10 * 9, gigabytes),
     }
 }
 
@@ -318,7 +277,7 @@ fn settings(config: &Config, loopback: bool) -> Settings {
                 scratch_bytes: None,
                 output_bytes: jobs.max_output_bytes,
                 log_bytes: jobs.max_log_bytes,
-                contact_seconds: 24 * 3600,
+                contact_seconds: place::contact_seconds(config),
             },
             fetch: FetchPolicy {
                 max_bytes: references.max_bytes,
@@ -328,7 +287,7 @@ fn settings(config: &Config, loopback: bool) -> Settings {
                 allow: references.allow.clone(),
             },
         },
-        unit: UnitKind::Command,
+        unit: place::runs(config).kind,
         grace: Duration::from_secs(jobs.grace_seconds),
         keep: SignedDuration::from_secs_f64(jobs.keep_days * 86400.0),
         keep_keys: SignedDuration::from_secs_f64(jobs.idempotency_hours * 3600.0),
@@ -350,7 +309,7 @@ fn disk_share(folder: &Path) -> Option<f64> {
     clippy::cast_sign_loss,
     reason = "checked to be positive and small"
 )]
-fn milli(cores: f64) -> u64 {
+pub(crate) fn milli(cores: f64) -> u64 {
     (cores * 1000.0).round().max(1.0) as u64
 }
 
@@ -359,7 +318,7 @@ fn milli(cores: f64) -> u64 {
     clippy::cast_sign_loss,
     reason = "checked to be positive and small"
 )]
-fn gigabytes(number: f64) -> u64 {
+pub(crate) fn gigabytes(number: f64) -> u64 {
     (number * 1e9).round() as u64
 }
 

@@ -37,6 +37,15 @@ struct Final {
 struct Instance {
     version: u32,
     id: InstanceId,
+    /// Where jobs are launched; absent before the first start that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+}
+
+impl Instance {
+    fn new(id: InstanceId) -> Self {
+        Self { version: VERSION, id, place: None }
+    }
 }
 
 /// Why an installation could not be opened.
@@ -52,12 +61,44 @@ pub enum OpenError {
         /// Installation of the objects.
         objects: InstanceId,
     },
+    /// Jobs run in another place than the one that is configured.
+    #[error(
+        "{jobs} unfinished jobs were launched in {then}, and this server is configured for {now}: configure the former \
+         place until they are over (nothing was changed), or dismiss them there"
+    )]
+    OtherPlace {
+        /// Where they were launched.
+        then: String,
+        /// Where new ones would be.
+        now: String,
+        /// How many.
+        jobs: usize,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The object store failed.
     #[error(transparent)]
     Objects(#[from] ObjectError),
+}
+
+/// Note where jobs are launched from now on; after [`open`], before anything is concluded about them.
+///
+/// # Errors
+/// [`OpenError::OtherPlace`] while jobs run elsewhere: what can't be seen from here is not lost (invariant 4).
+pub async fn settle(store: &dyn JobStore, objects: &Objects, place: &str) -> Result<(), OpenError> {
+    let Some(known) = objects.get_json::<Instance>(INSTANCE).await? else { return Ok(()) };
+    match &known.place {
+        Some(then) if then == place => return Ok(()),
+        Some(then) => {
+            let jobs = store.unfinished().await?.iter().filter(|(_, _, launched)| *launched).count();
+            if jobs > 0 {
+                return Err(OpenError::OtherPlace { then: then.clone(), now: place.to_owned(), jobs });
+            }
+        }
+        None => {}
+    }
+    Ok(objects.put_json(INSTANCE, &Instance { place: Some(place.to_owned()), ..known }).await?)
 }
 
 /// Open an installation: make it when both store and objects are new, rebuild the store when only it was lost; then
@@ -72,7 +113,7 @@ pub async fn open(
         (Some(stored), Some(known)) if stored == known.id => Ok(stored),
         (Some(store), Some(known)) => Err(OpenError::OtherInstance { store, objects: known.id }),
         (Some(id), None) => {
-            objects.put_json(INSTANCE, &Instance { version: VERSION, id }).await?;
+            objects.put_json(INSTANCE, &Instance::new(id)).await?;
             Ok(id)
         }
         (None, Some(known)) => {
@@ -84,7 +125,7 @@ pub async fn open(
         }
         (None, None) => {
             let id = InstanceId::generate();
-            objects.put_json(INSTANCE, &Instance { version: VERSION, id }).await?;
+            objects.put_json(INSTANCE, &Instance::new(id)).await?;
             store.set_instance(id).await?;
             Ok(id)
         }

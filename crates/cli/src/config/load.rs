@@ -148,6 +148,12 @@ fn anchor(config: &mut Config, folder: &Path) {
     config.data.as_mut().map(set);
     config.processes.iter_mut().for_each(set);
     config.local.secrets.as_mut().map(set);
+    config.kubernetes.kubeconfig.as_mut().map(set);
+    if let Some(tls) = &mut config.kubernetes.tls {
+        set(&mut tls.certificate);
+        set(&mut tls.key);
+        tls.authority.as_mut().map(set);
+    }
     if let Some(super::Auth::TokenFile(path)) = &mut config.server.auth {
         set(path);
     }

@@ -3,6 +3,7 @@
 //! Unknown keys are refused with their path. The JSON Schema in `schemas/config.json` is generated from these types.
 
 mod jobs;
+mod kubernetes;
 mod load;
 mod local;
 mod log;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use jobs::Jobs;
+pub(crate) use kubernetes::Kubernetes;
 pub(crate) use load::load;
 pub(crate) use local::Local;
 pub(crate) use log::{Log, LogFormat};
@@ -36,10 +38,25 @@ pub(crate) struct Config {
     pub jobs: Jobs,
     /// What may be fetched for inputs given by reference, and called back.
     pub references: References,
+    /// Where jobs run.
+    pub executor: ExecutorKind,
     /// The local executor.
     pub local: Local,
+    /// The executor for Kubernetes.
+    pub kubernetes: Kubernetes,
     /// What is logged, and how.
     pub log: Log,
+}
+
+/// Where jobs run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ExecutorKind {
+    /// As processes of this machine.
+    #[default]
+    Local,
+    /// As Jobs of a cluster.
+    Kubernetes,
 }
 
 impl Config {
@@ -49,6 +66,9 @@ impl Config {
         faults.extend(self.jobs.faults());
         faults.extend(self.references.faults());
         faults.extend(self.local.faults());
+        if self.executor == ExecutorKind::Kubernetes {
+            faults.extend(self.kubernetes.faults());
+        }
         faults
     }
 }

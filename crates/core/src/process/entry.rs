@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    Fault, Process, file,
+    Fault, Process, Runs, file,
     located::Place,
     scan::{Found, Stamp},
 };
@@ -41,14 +41,14 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The file was seen. Also tells whether anything about it is other than before.
-    pub(super) fn seen(known: Option<Self>, found: Found, look: Look) -> (Self, bool) {
+    pub(super) fn seen(known: Option<Self>, found: Found, look: Look, runs: &Runs) -> (Self, bool) {
         let mut entry = known.unwrap_or_else(|| Self::new(found.path.clone()));
         entry.missed = false;
         let mended = entry.missing.iter().any(|path| path.is_file());
         if entry.stamp.as_ref() == Some(&found.stamp) && !mended {
             return (entry, false);
         }
-        let changed = entry.read(found.stamp, look);
+        let changed = entry.read(found.stamp, look, runs);
         (entry, changed)
     }
 
@@ -78,12 +78,16 @@ impl Entry {
         }
     }
 
-    fn read(&mut self, stamp: Stamp, look: Look) -> bool {
+    fn read(&mut self, stamp: Stamp, look: Look, runs: &Runs) -> bool {
         let (_, read) = file::load(&self.path);
+        let result = read.result.and_then(|process| {
+            let faults = runs.faults(&process, &self.path, read.id_place);
+            if faults.is_empty() { Ok(process) } else { Err(faults) }
+        });
         let still = Stamp::of(&self.path).ok().as_ref() == Some(&stamp);
         let sure = match look {
             Look::First => true,
-            Look::Again => still && (read.result.is_ok() || self.doubted.as_ref() == Some(&stamp)),
+            Look::Again => still && (result.is_ok() || self.doubted.as_ref() == Some(&stamp)),
         };
         if !sure && self.doubts < PATIENCE {
             self.doubts += 1;
@@ -94,7 +98,7 @@ impl Entry {
         self.doubted = None;
         self.stamp = still.then_some(stamp);
         self.missing = read.missing;
-        match read.result {
+        match result {
             Ok(process) => {
                 let same = self.faults.is_none()
                     && self.good.as_ref().is_some_and(|good| good.digest == process.digest);

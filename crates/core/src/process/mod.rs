@@ -35,7 +35,7 @@ pub use model::{
     OutputBinding, Process, Template, TemplatePart, UnitKind,
 };
 pub use output::{is_checked, media_type_of, output_faults};
-pub use registry::{Broken, Processes, Registry, Runs};
+pub use registry::{Broken, Processes, Refused, Refuses, Registry, Runs};
 pub use suggest::nearest;
 
 #[cfg(test)]

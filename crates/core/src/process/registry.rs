@@ -12,8 +12,9 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Fault, Finding, Process, UnitKind,
+    ExecutionUnit, Fault, Finding, Process, UnitKind,
     entry::{Entry, Look},
+    located::Place,
     scan::{self, Found},
 };
 use crate::id::ProcessId;
@@ -22,12 +23,50 @@ use crate::id::ProcessId;
 const PERIOD: Duration = Duration::from_millis(750);
 
 /// What this server can run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Runs {
     /// The kind of units.
     pub kind: UnitKind,
     /// Name of the executor, for messages.
     pub executor: String,
+    /// What the executor forbids to packages.
+    pub refuses: Option<Refuses>,
+}
+
+/// Way to a member of a unit, what is wrong with it, what to write instead.
+pub type Refused = (String, String, String);
+
+/// Tells what a unit may not ask for on this server.
+#[derive(Clone)]
+pub struct Refuses(Arc<dyn Fn(&ExecutionUnit) -> Vec<Refused> + Send + Sync>);
+
+impl Refuses {
+    /// By a function of the executor.
+    pub fn new(of: impl Fn(&ExecutionUnit) -> Vec<Refused> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(of))
+    }
+}
+
+impl std::fmt::Debug for Refuses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Refuses")
+    }
+}
+
+impl Runs {
+    /// Units of a kind, whatever they ask for.
+    pub fn new(kind: UnitKind, executor: &str) -> Self {
+        Self { kind, executor: executor.to_owned(), refuses: None }
+    }
+
+    /// What the unit that would run may not ask for.
+    pub(super) fn faults(&self, process: &Process, file: &Path, place: Place) -> Vec<Fault> {
+        let (Some(refuses), Some(unit)) = (&self.refuses, process.unit_for(self.kind)) else {
+            return Vec::new();
+        };
+        let told = |(path, message, remedy): Refused| Finding::at(file, place, &path, message, Some(remedy));
+        (refuses.0)(unit).into_iter().map(told).collect()
+    }
 }
 
 /// The processes at one time. Cheap to clone as an `Arc`, and never changes.
@@ -140,6 +179,7 @@ impl Registry {
         let known = std::mem::take(&mut state.entries);
         let mut pass = Pass {
             look,
+            runs: &self.runs,
             known: known.into_iter().map(|entry| (entry.path.clone(), entry)).collect(),
             seen: BTreeMap::new(),
             changed: look == Look::First,
@@ -259,21 +299,22 @@ fn doubled(entry: &Entry, id: &ProcessId, owner: &Path) -> Broken {
 }
 
 /// One look at all folders.
-struct Pass {
+struct Pass<'a> {
     look: Look,
+    runs: &'a Runs,
     /// Files of the look before that were not seen in this one yet.
     known: BTreeMap<PathBuf, Entry>,
     seen: BTreeMap<PathBuf, Entry>,
     changed: bool,
 }
 
-impl Pass {
+impl Pass<'_> {
     fn file(&mut self, file: Found) {
         // Folders may lie in each other.
         if self.seen.contains_key(&file.path) {
             return;
         }
-        let (entry, is_other) = Entry::seen(self.known.remove(&file.path), file, self.look);
+        let (entry, is_other) = Entry::seen(self.known.remove(&file.path), file, self.look, self.runs);
         self.changed |= is_other;
         self.seen.insert(entry.path.clone(), entry);
     }

@@ -77,7 +77,7 @@ impl Server {
         let instance = InstanceId::generate();
         store.set_instance(instance).await.unwrap();
         let executor = Arc::new(FakeExecutor::default());
-        let runs = Runs { kind: UnitKind::Command, executor: "local".into() };
+        let runs = Runs::new(UnitKind::Command, "local");
         let registry = Arc::new(Registry::load(packages, runs));
         let (engine, reconciler) = reconcile::assemble(Ingredients {
             instance,

@@ -79,7 +79,7 @@ impl World {
         fs::create_dir(&packages).unwrap();
         fs::create_dir(folder.path().join("logs")).unwrap();
         fs::write(packages.join("make.yaml"), PACKAGE).unwrap();
-        let runs = Runs { kind: UnitKind::Command, executor: "local".into() };
+        let runs = Runs::new(UnitKind::Command, "local");
         let switch = Switch::default();
         Self {
             store: Arc::new(FaultyStore::empty(switch.clone())),

@@ -8,7 +8,7 @@ use super::super::{
 };
 
 fn runs() -> Runs {
-    Runs { kind: UnitKind::Command, executor: "local".to_owned() }
+    Runs::new(UnitKind::Command, "local")
 }
 
 fn package(id: &str, title: &str) -> String {

@@ -1,0 +1,157 @@
+//! Where jobs run, as configured: the executor, the listener of its agents, and what packages may ask of it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use rutter_core::{
+    clock::SystemClock,
+    executor::Executor,
+    id::InstanceId,
+    process::{ExecutionUnit, Refuses, Runs, UnitKind},
+};
+use rutter_exec_kube::{KubernetesConfig, KubernetesExecutor, check_unit};
+use rutter_exec_local::{AgentCommand, Capacity, LocalConfig, LocalExecutor};
+use rutter_server::AgentsListener;
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::{
+    config::{Config, ExecutorKind},
+    files::Raised,
+    serve::{gigabytes, milli},
+};
+
+/// Seconds without contact after which an agent of this machine gives up: the server is only restarted, never moved.
+const LOCAL_CONTACT: u64 = 24 * 3600;
+
+/// What packages may ask of the configured executor.
+pub(crate) fn runs(config: &Config) -> Runs {
+    match config.executor {
+        ExecutorKind::Local => Runs::new(UnitKind::Command, "local"),
+        ExecutorKind::Kubernetes => {
+            let settings = config.kubernetes.executor_config(None);
+            Runs { refuses: Some(refuses(settings)), ..Runs::new(UnitKind::Docker, "kubernetes") }
+        }
+    }
+}
+
+fn refuses(settings: KubernetesConfig) -> Refuses {
+    Refuses::new(move |unit| {
+        let ExecutionUnit::Docker(unit) = unit else { return Vec::new() };
+        let told = |fault: rutter_exec_kube::UnitFault| {
+            let path = fault.pointer.replace('/', ".");
+            (format!("executionUnit{path}"), fault.message, fault.remedy)
+        };
+        check_unit(unit, &settings).into_iter().map(told).collect()
+    })
+}
+
+/// Seconds without contact after which agents give up.
+pub(crate) fn contact_seconds(config: &Config) -> u64 {
+    match config.executor {
+        ExecutorKind::Local => LOCAL_CONTACT,
+        ExecutorKind::Kubernetes => config.kubernetes.contact_seconds,
+    }
+}
+
+/// An executor and the way back from it.
+pub(crate) struct Place {
+    /// Runs jobs.
+    pub(crate) executor: Arc<dyn Executor>,
+    /// Where its agents come.
+    pub(crate) agents: AgentsListener,
+    /// Which place it is: the same text only for the same cluster and namespace.
+    pub(crate) name: String,
+}
+
+impl Place {
+    /// Take up the configured executor with what runs there.
+    pub(crate) async fn open(
+        config: &Config,
+        data: &Path,
+        files: Raised,
+        instance: InstanceId,
+    ) -> anyhow::Result<Self> {
+        match config.executor {
+            ExecutorKind::Local => local(config, data, files).await,
+            ExecutorKind::Kubernetes => kubernetes(config, instance).await,
+        }
+    }
+}
+
+async fn local(config: &Config, data: &Path, files: Raised) -> anyhow::Result<Place> {
+    let executor = LocalExecutor::open(local_config(config, data, files)?)
+        .await
+        .context("could not take up the local executor")?;
+    let agents = AgentsListener::Machine(agents_socket(&data.join("agents.sock"))?);
+    Ok(Place { executor: Arc::new(executor), agents, name: "local".into() })
+}
+
+async fn kubernetes(config: &Config, instance: InstanceId) -> anyhow::Result<Place> {
+    let section = &config.kubernetes;
+    let read = |path: &PathBuf| {
+        std::fs::read(path).with_context(|| {
+            format!("kubernetes.tls: could not read {}; name a file that is there", path.display())
+        })
+    };
+    let tls = match &section.tls {
+        None => None,
+        Some(tls) => {
+            let identity = rutter_server::identity(&read(&tls.certificate)?, &read(&tls.key)?);
+            Some(identity.with_context(|| format!("kubernetes.tls: {}", tls.certificate.display()))?)
+        }
+    };
+    let authority = section.tls.as_ref().and_then(|tls| tls.authority.as_ref()).map(&read).transpose()?;
+    let authority =
+        authority.map(String::from_utf8).transpose().context("kubernetes.tls.authority is no text")?;
+    let listener = TcpListener::bind(&section.listen).await.with_context(|| {
+        format!(
+            "kubernetes.listen: could not listen on {}; stop what uses it, or name another",
+            section.listen
+        )
+    })?;
+    let settings = section.executor_config(authority);
+    let namespace = settings.namespace.clone();
+    let executor = KubernetesExecutor::open(settings, instance, Arc::new(SystemClock))
+        .await
+        .with_context(|| format!("kubernetes: could not take up namespace {namespace}"))?;
+    let name = format!("kubernetes {}", executor.place());
+    Ok(Place { executor: Arc::new(executor), agents: AgentsListener::Network(listener, tls), name })
+}
+
+fn agents_socket(path: &Path) -> anyhow::Result<UnixListener> {
+    // The store's lock says that no other server uses this folder: what is left is from a killed one.
+    let _ = std::fs::remove_file(path);
+    UnixListener::bind(path).with_context(|| {
+        format!("data: could not listen on {}; Unix sockets need a path of at most 107 bytes", path.display())
+    })
+}
+
+fn local_config(config: &Config, data: &Path, files: Raised) -> anyhow::Result<LocalConfig> {
+    let program = std::env::current_exe().context("could not find this program's own file")?;
+    let program_path = program.parent().map(Path::to_owned).unwrap_or_default();
+    Ok(LocalConfig {
+        folder: data.join("attempts"),
+        agent: AgentCommand { program, args: vec!["agent".into()] },
+        socket: data.join("agents.sock"),
+        capacity: capacity(config),
+        grace: Duration::from_secs(config.jobs.grace_seconds),
+        secrets: config.local.secrets.clone(),
+        program_path,
+        open_files: files.before,
+    })
+}
+
+/// What jobs may use of this machine; the server itself and the rest of the system keep a tenth of the memory.
+pub(crate) fn capacity(config: &Config) -> Capacity {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let info = rustix::system::sysinfo();
+    let machine = info.totalram as u64 * u64::from(info.mem_unit);
+    Capacity {
+        cpu_milli: config.local.cpus.map_or(cores as u64 * 1000, milli),
+        memory_bytes: config.local.memory.map_or(machine / 10 * 9, gigabytes),
+    }
+}
