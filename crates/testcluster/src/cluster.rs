@@ -261,7 +261,7 @@ impl Cluster {
         }
     }
 
-    fn ctr(&self) -> Command {
+    pub(crate) fn ctr(&self) -> Command {
         let mut command = self.holder.inside("ctr");
         command.arg("--address").arg(self.layout.path(config::CONTAINERD_SOCKET));
         command.args(["--namespace", "k8s.io"]);

@@ -2,9 +2,9 @@
 
 use std::{ffi::OsStr, path::PathBuf, process::Command, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::{cluster::Cluster, config::NAMESPACE, error::Error, run};
+use crate::{cluster::Cluster, error::Error, run};
 
 /// How kubectl is called: all that outlives a borrow of the cluster.
 #[derive(Debug, Clone)]
@@ -63,16 +63,6 @@ impl Cluster {
         }
         let unreadable = |_| Error::Unreadable { what: "an object", text: text.clone() };
         serde_json::from_str(&text).map(Some).map_err(unreadable)
-    }
-
-    /// Evict a pod, as whoever empties a node does.
-    pub fn evict(&self, pod: &str) -> Result<(), Error> {
-        let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction");
-        let metadata = json!({"name": pod, "namespace": NAMESPACE});
-        let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata});
-        let mut kubectl = self.kubectl_command();
-        kubectl.args(["create", "--raw", &path, "--filename", "-"]);
-        run::output(&mut kubectl, Some(eviction.to_string().as_bytes())).map(drop)
     }
 
     /// Asks for an object until it is as wanted, and returns it; an error that shows it when that takes too long.

@@ -36,6 +36,7 @@ mod kubectl;
 mod layout;
 mod node;
 mod options;
+mod pods;
 mod prepare;
 mod process;
 mod run;

@@ -232,6 +232,19 @@ fn an_evicted_pod_goes() {
 }
 
 #[test]
+fn a_container_is_killed_as_a_whole() {
+    let Some((cluster, _turn)) = shared() else { return };
+    cluster.apply(&pod("killed", "sleep 1000 & exec sleep 1000")).unwrap();
+    wait_for_phase(cluster, "killed", "Running");
+    cluster.kill_container("killed", "main").unwrap();
+    let after = wait_for_phase(cluster, "killed", "Failed");
+    assert_eq!(after["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"], 137);
+    delete(cluster, "killed");
+    let error = cluster.kill_container("killed", "main").unwrap_err().to_string();
+    assert!(error.contains("killed/main"), "{error}");
+}
+
+#[test]
 fn the_outside_reaches_in() {
     let Some((cluster, _turn)) = shared() else { return };
     let folder = tempfile::tempdir().unwrap();
