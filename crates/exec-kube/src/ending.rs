@@ -20,8 +20,10 @@ use crate::{
 
 /// Finalizer that a `Foreground` deletion leaves until the pods are gone.
 const FOREGROUND: &str = "foregroundDeletion";
-/// How often a finalizer is taken off an object that somebody changes meanwhile.
-const TRIES: u32 = 5;
+/// How often a finalizer is taken off an object that somebody changes meanwhile: its controllers do, when it is deleted.
+const TRIES: u32 = 6;
+/// Pause after the first of these tries; the next are twice as long each.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// End the pods of a launch within `grace` and delete its Job.
 pub(crate) async fn end(shared: &Shared, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
@@ -37,15 +39,18 @@ pub(crate) async fn release(shared: &Shared, name: LaunchName) -> Result<(), Exe
         // Not the end of a launch, but of a failed try to make it: the next try needs what this one may have made.
         return Ok(());
     }
-    for _ in 0..TRIES {
-        let Some(job) = shared.job(name).await? else { return Ok(()) };
-        if !is_finished(&job) {
-            delete(shared, name, &job).await?;
-        }
+    let Some(job) = shared.job(name).await? else { return Ok(()) };
+    if !is_finished(&job) {
+        // Once: it makes the cluster's own clearing change the Job again.
+        delete(shared, name, &job).await?;
+    }
+    for attempt in 0..TRIES {
         match take_finalizer(shared, name, &job).await {
             Ok(()) => return Ok(()),
             Err(error) if fault::is_gone(&error) => return Ok(()),
-            Err(error) if fault::is_conflict(&error) => {}
+            Err(error) if fault::is_conflict(&error) => {
+                tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
+            }
             Err(error) => return Err(fault::unavailable("release a job in the cluster")(error)),
         }
     }

@@ -3,6 +3,10 @@
 //! What goes to the cluster ([`manifest`]) and what is read from it ([`observe`]) are pure functions; between them are
 //! watches that keep what there is ([`cache`]), and calls that may all be repeated. The truth about a launch is its Job:
 //! it carries a finalizer until its job is archived, so that nothing ends unseen, whoever deletes it.
+//!
+//! The server's account needs, in the namespace of jobs: create, get, list, watch, patch and delete of Jobs; get, list,
+//! watch and delete of pods; list and watch of events; get of the namespace. And get of the namespace `kube-system`, whose
+//! uid stands for the cluster. The published keys of service accounts are open to every service account.
 
 #[cfg(test)]
 mod bench;

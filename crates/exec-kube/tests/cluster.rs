@@ -14,7 +14,7 @@ use rutter_core::{
     executor::{Executor, LaunchEnd, Observation},
     plan::PlannedUnit,
 };
-use rutter_exec_kube::{Security, job_name};
+use rutter_exec_kube::{Access, Security, job_name};
 use rutter_testcluster::Component;
 use serde_json::{Value, json};
 
@@ -325,6 +325,55 @@ fn nothing_is_lost_while_the_api_is_away_and_watches_expire() {
         for name in launches {
             bench.executor.release(name).await.unwrap();
         }
+    });
+}
+
+/// Rights of a server: in the namespace of its jobs, and to read the identifier of the cluster.
+fn roles(namespace: &str) -> Value {
+    let role = |namespace: &str, rules: Value| {
+        let metadata = json!({"name": "rutter", "namespace": namespace});
+        let group = "rbac.authorization.k8s.io";
+        let user = json!([{"kind": "User", "name": bench::SERVER, "apiGroup": group}]);
+        [
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}),
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+                "subjects": user, "roleRef": {"kind": "Role", "name": "rutter", "apiGroup": group}}),
+        ]
+    };
+    let jobs = json!([
+        {"apiGroups": ["batch"], "resources": ["jobs"],
+            "verbs": ["create", "get", "list", "watch", "patch", "delete"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "delete"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+    ]);
+    let cluster = json!([{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}]);
+    let items = [role(namespace, jobs), role("kube-system", cluster)].concat();
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+#[test]
+fn a_server_needs_few_rights() {
+    with(|cluster| async move {
+        cluster.apply(&roles(cluster.namespace())).unwrap();
+        let mut config = config(cluster);
+        config.access =
+            Access::Kubeconfig { path: Some(cluster.kubeconfig_of(bench::SERVER)), context: None };
+        let bench = Bench::with(cluster, config).await;
+        let (short, long) = (bench.launch(&plan("exit 0")).await, bench.launch(&plan("sleep 600")).await);
+        let mut large = plan("exit 0");
+        large.needs.cpu_milli = 1_000_000;
+        let large = bench.launch(&large).await;
+        bench.waits(large, "waits for a machine with enough processors").await;
+        bench.running(long).await;
+        assert_eq!(bench.end(short).await, LaunchEnd::Exited { code: 0 });
+        for name in [long, large] {
+            bench.executor.end(name, Duration::from_secs(1)).await.unwrap();
+        }
+        for name in [short, long, large] {
+            bench.executor.release(name).await.unwrap();
+        }
+        bench.eventually("all is cleared", || bench.job(long).is_none() && bench.job(large).is_none()).await;
     });
 }
 

@@ -23,6 +23,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 /// Image of a program with a shell.
 pub(crate) const TOOLS: &str = "localhost/rutter-tools:1";
 
+/// A user who may do what the rights of a server allow, and nothing else.
+pub(crate) const SERVER: &str = "rutter";
+
 /// Stands in for the agent: it is installed in the same way, and does what the variable DO says.
 const AGENT: &str = "#!/bin/sh
 case $1 in
@@ -40,7 +43,7 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
         return None;
     }
     Some(SHARED.get_or_init(|| {
-        let cluster = Cluster::up(Options::new()).unwrap();
+        let cluster = Cluster::up(Options::new().user(SERVER, &["system:serviceaccounts"])).unwrap();
         let tools = Image::busybox(TOOLS).bytes("/rutter-agent", AGENT, 0o755);
         cluster.import(&tools).unwrap();
         cluster
