@@ -73,7 +73,6 @@ pub enum PlannedUnit {
     },
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
