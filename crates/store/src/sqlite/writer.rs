@@ -126,11 +126,10 @@ impl<T: Send, W: FnMut(&Connection) -> Result<T, Fault> + Send> Task for Operati
 
 fn work(connection: &Connection, folder: &Path, queue: &mpsc::Receiver<Box<dyn Task>>) {
     let mut behind = false;
-    while let Some(first) = next(connection, queue, behind) {
+    while let Some(first) = next(connection, queue, &mut behind) {
         let mut tasks = vec![first];
         tasks.extend(queue.try_iter().take(BATCH - 1));
-        behind = tasks.iter().all(|task| task.on_disk() == OnDisk::Soon);
-        commit_all(connection, &mut tasks);
+        commit_all(connection, &mut tasks, &mut behind);
         for task in tasks {
             task.answer(folder);
         }
@@ -141,14 +140,14 @@ fn work(connection: &Connection, folder: &Path, queue: &mpsc::Receiver<Box<dyn T
 fn next(
     connection: &Connection,
     queue: &mpsc::Receiver<Box<dyn Task>>,
-    behind: bool,
+    behind: &mut bool,
 ) -> Option<Box<dyn Task>> {
-    if behind {
+    if *behind {
         match queue.recv_timeout(SOON) {
             Ok(task) => return Some(task),
-            Err(RecvTimeoutError::Timeout) => catch_up(connection),
+            Err(RecvTimeoutError::Timeout) => catch_up(connection, behind),
             Err(RecvTimeoutError::Disconnected) => {
-                catch_up(connection);
+                catch_up(connection, behind);
                 return None;
             }
         }
@@ -157,11 +156,13 @@ fn next(
 }
 
 /// Put all of the log on the disk: a synchronised commit takes with it what was written before.
-fn catch_up(connection: &Connection) {
-    let caught_up = synchronise(connection, OnDisk::First)
-        .and_then(|()| step(connection, "UPDATE meta SET value = value WHERE name = 'drift'"));
-    if let Err(error) = caught_up {
-        tracing::warn!(%error, "the latest steps of jobs are not on the disk yet");
+///
+/// It has to change something: of a row that stays as it is SQLite writes nothing, and then waits for nothing.
+fn catch_up(connection: &Connection, behind: &mut bool) {
+    let sql = "INSERT INTO meta VALUES ('caught-up', 0) ON CONFLICT DO UPDATE SET value = 1 - value";
+    match synchronise(connection, OnDisk::First).and_then(|()| step(connection, sql)) {
+        Ok(()) => *behind = false,
+        Err(error) => tracing::warn!(%error, "the latest steps of jobs are not on the disk yet"),
     }
 }
 
@@ -175,37 +176,52 @@ fn synchronise(connection: &Connection, on_disk: OnDisk) -> rusqlite::Result<()>
     )
 }
 
-/// All together; when the transaction is lost, each by itself, so that one that is too large fails alone.
-fn commit_all(connection: &Connection, tasks: &mut [Box<dyn Task>]) {
-    let Err(error) = commit(connection, tasks) else { return };
+/// All together; when the transaction is lost, each by itself, so that one that is too large fails alone. `behind` = some
+/// of what was done is not on the disk.
+fn commit_all(connection: &Connection, tasks: &mut [Box<dyn Task>], behind: &mut bool) {
+    let Err(error) = commit(connection, tasks, behind) else { return };
     if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
         // The log can't grow. What of it can go into the database makes room in it: enough to end and remove jobs. It
         // is as full as before when this fails.
         let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     }
     for task in tasks {
-        if let Err(error) = commit(connection, slice::from_mut(task)) {
+        if let Err(error) = commit(connection, slice::from_mut(task), behind) {
             task.lost(error);
         }
     }
 }
 
-fn commit(connection: &Connection, tasks: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {
-    let outcome = try_commit(connection, tasks);
-    if outcome.is_err() && !connection.is_autocommit() {
-        step(connection, "ROLLBACK")?;
+fn commit(connection: &Connection, tasks: &mut [Box<dyn Task>], behind: &mut bool) -> rusqlite::Result<()> {
+    let first = tasks.iter().any(|task| task.on_disk() == OnDisk::First);
+    let on_disk = if first { OnDisk::First } else { OnDisk::Soon };
+    match try_commit(connection, tasks, on_disk) {
+        // What changed nothing waited for nothing: the disk is as far behind as before.
+        Ok(changed) => *behind = if changed { on_disk == OnDisk::Soon } else { *behind },
+        Err(error) => {
+            if !connection.is_autocommit() {
+                step(connection, "ROLLBACK")?;
+            }
+            return Err(error);
+        }
     }
-    outcome
+    Ok(())
 }
 
-/// An operation that fails takes back only what it did.
-fn try_commit(connection: &Connection, tasks: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {
-    let first = tasks.iter().any(|task| task.on_disk() == OnDisk::First);
-    synchronise(connection, if first { OnDisk::First } else { OnDisk::Soon })?;
+/// An operation that fails takes back only what it did. Tells whether anything was changed.
+fn try_commit(
+    connection: &Connection,
+    tasks: &mut [Box<dyn Task>],
+    on_disk: OnDisk,
+) -> rusqlite::Result<bool> {
+    synchronise(connection, on_disk)?;
     step(connection, "BEGIN IMMEDIATE")?;
+    let mut changed = false;
     for task in tasks {
         step(connection, "SAVEPOINT task")?;
+        let before = connection.total_changes();
         let keep = task.run(connection);
+        changed |= keep && connection.total_changes() > before;
         // On a full disk SQLite may end the whole transaction.
         if connection.is_autocommit() {
             return Err(transaction_lost());
@@ -215,7 +231,8 @@ fn try_commit(connection: &Connection, tasks: &mut [Box<dyn Task>]) -> rusqlite:
         }
         step(connection, "RELEASE task")?;
     }
-    step(connection, "COMMIT")
+    step(connection, "COMMIT")?;
+    Ok(changed)
 }
 
 fn step(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
@@ -233,8 +250,15 @@ mod tests {
     type Asked = (Box<dyn Task>, oneshot::Receiver<Result<(), StoreError>>);
 
     fn operation(work: impl FnMut(&Connection) -> Result<(), Fault> + Send + 'static) -> Asked {
+        operation_on(OnDisk::First, work)
+    }
+
+    fn operation_on(
+        on_disk: OnDisk,
+        work: impl FnMut(&Connection) -> Result<(), Fault> + Send + 'static,
+    ) -> Asked {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Operation { doing: "testing", on_disk: OnDisk::First, work, outcome: None, reply }), answer)
+        (Box::new(Operation { doing: "testing", on_disk, work, outcome: None, reply }), answer)
     }
 
     fn add(number: i64) -> impl FnMut(&Connection) -> Result<(), Fault> + Send {
@@ -248,7 +272,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE numbers (number INTEGER UNIQUE)").unwrap();
         let (mut tasks, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        commit_all(&connection, &mut tasks);
+        commit_all(&connection, &mut tasks, &mut false);
         for task in tasks {
             task.answer(Path::new("/"));
         }
@@ -282,5 +306,34 @@ mod tests {
             operation(add(3)),
         ]);
         assert_eq!((ok, numbers), (vec![true, false, true], vec![1, 3]));
+    }
+
+    #[test]
+    fn what_was_put_off_reaches_the_disk_though_nothing_else_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = super::super::open(&folder.path().join(super::super::FILE), u32::MAX - 1).unwrap();
+        connection.execute_batch("CREATE TABLE numbers (number INTEGER UNIQUE)").unwrap();
+        let mut behind = false;
+        let mut put = |on_disk, number| {
+            let work = move |connection: &Connection| {
+                connection.execute("INSERT OR IGNORE INTO numbers VALUES (?1)", [number])?;
+                Ok(())
+            };
+            commit_all(&connection, &mut [operation_on(on_disk, work).0], &mut behind);
+            behind
+        };
+        assert!(put(OnDisk::Soon, 1));
+        assert!(put(OnDisk::First, 1), "nothing was written, so nothing waited for the disk");
+        assert!(!put(OnDisk::First, 2));
+        assert!(!put(OnDisk::Soon, 2), "what changes nothing is not behind");
+        assert!(put(OnDisk::Soon, 3));
+        // SQLite waits for the disk when it adds to its log, and only then.
+        let log = folder.path().join(format!("{}-wal", super::super::FILE));
+        for _ in 0..3 {
+            let before = std::fs::metadata(&log).unwrap().len();
+            let mut behind = true;
+            catch_up(&connection, &mut behind);
+            assert!(!behind && std::fs::metadata(&log).unwrap().len() > before);
+        }
     }
 }
