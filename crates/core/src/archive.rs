@@ -61,6 +61,14 @@ pub enum OpenError {
         /// Installation of the objects.
         objects: InstanceId,
     },
+    /// A newer server has written here.
+    #[error(
+        "the stored objects are of version {found} and this server knows version {VERSION}: start the newer one again"
+    )]
+    Newer {
+        /// Version of the objects.
+        found: u32,
+    },
     /// Jobs run in another place than the one that is configured.
     #[error(
         "{jobs} unfinished jobs were launched in {then}, and this server is configured for {now}: configure the former \
@@ -109,6 +117,9 @@ pub async fn open(
     keys_from: Timestamp,
 ) -> Result<InstanceId, OpenError> {
     let known: Option<Instance> = objects.get_json(INSTANCE).await?;
+    if let Some(found) = known.as_ref().map(|known| known.version).filter(|version| *version > VERSION) {
+        return Err(OpenError::Newer { found });
+    }
     match (store.instance().await?, known) {
         (Some(stored), Some(known)) if stored == known.id => Ok(stored),
         (Some(store), Some(known)) => Err(OpenError::OtherInstance { store, objects: known.id }),

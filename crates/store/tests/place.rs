@@ -1,4 +1,4 @@
-//! Jobs that run in another place than the one that is configured are not touched.
+//! What another server has left is not touched: jobs that run in another place, objects of a newer version.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use jiff::Timestamp;
@@ -41,4 +41,20 @@ async fn another_place_is_refused_only_while_jobs_run_in_the_former_one() {
         id,
         "it is still the same instance"
     );
+}
+
+#[tokio::test]
+async fn objects_of_a_newer_server_are_refused_and_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Objects::in_folder(folder.path()).unwrap();
+    archive::open(&MemoryStore::default(), &objects, Timestamp::MIN).await.unwrap();
+    let path = folder.path().join("instance.json");
+    let newer = std::fs::read_to_string(&path).unwrap().replace("\"version\":1", "\"version\":2");
+    std::fs::write(&path, &newer).unwrap();
+    // Also without a database: it would be rebuilt from documents that this server may misread.
+    let store = MemoryStore::default();
+    let refused = archive::open(&store, &objects, Timestamp::MIN).await.unwrap_err();
+    assert!(matches!(&refused, OpenError::Newer { found: 2 }), "{refused}");
+    assert_eq!(store.instance().await.unwrap(), None);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
 }
