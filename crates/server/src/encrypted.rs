@@ -7,13 +7,10 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{net::TcpStream, sync::mpsc, task::JoinSet, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::steady::{Clients, Steady};
 
 /// Longest time for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -55,7 +52,7 @@ pub fn identity(certificates: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, Ba
 
 /// Connections whose handshake is done: one that is slow holds up no other.
 pub(crate) struct Encrypted {
-    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Receiver<(TlsStream<Steady<TcpStream>>, SocketAddr)>,
     local: SocketAddr,
     _accepting: JoinSet<()>,
 }
@@ -65,7 +62,7 @@ impl Encrypted {
     ///
     /// # Errors
     /// The listener has no address.
-    pub(crate) fn start(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+    pub(crate) fn start(listener: Clients, config: Arc<ServerConfig>) -> io::Result<Self> {
         let local = listener.local_addr()?;
         let (sender, ready) = mpsc::channel(1);
         let mut accepting = JoinSet::new();
@@ -75,14 +72,14 @@ impl Encrypted {
 }
 
 async fn accept_all(
-    mut listener: TcpListener,
+    mut listener: Clients,
     acceptor: TlsAcceptor,
-    ready: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Sender<(TlsStream<Steady<TcpStream>>, SocketAddr)>,
 ) {
     let mut handshakes = JoinSet::new();
     loop {
         tokio::select! {
-            (stream, peer) = Listener::accept(&mut listener), if handshakes.len() < HANDSHAKES => {
+            (stream, peer) = listener.accept(), if handshakes.len() < HANDSHAKES => {
                 let (acceptor, ready) = (acceptor.clone(), ready.clone());
                 handshakes.spawn(async move {
                     match timeout(HANDSHAKE, acceptor.accept(stream)).await {
@@ -98,7 +95,7 @@ async fn accept_all(
 }
 
 impl Listener for Encrypted {
-    type Io = TlsStream<TcpStream>;
+    type Io = TlsStream<Steady<TcpStream>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {

@@ -7,20 +7,15 @@ use futures_util::{FutureExt, future::BoxFuture};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream, UnixListener},
+    net::{TcpListener, UnixListener},
     sync::{Semaphore, watch},
     task::JoinSet,
 };
 use tower::ServiceExt;
 
 use crate::{
-    base::Connection,
-    config::Limits,
-    encrypted::Encrypted,
-    front::App,
-    routes,
-    state::AppState,
-    steady::{self, Steady},
+    base::Connection, config::Limits, encrypted::Encrypted, front::App, routes, state::AppState,
+    steady::Clients,
 };
 
 /// Serves the API until `stop` turns true; then no connection is accepted any more, and requests in progress get
@@ -38,7 +33,7 @@ pub async fn serve(listener: TcpListener, state: AppState, stop: watch::Receiver
             app.answer(request).await
         }
     };
-    connections(Clients { listener, stall: limits.send_stall }, &limits, stop, answer).await;
+    connections(Clients::new(listener, limits.send_stall), &limits, stop, answer).await;
 }
 
 /// Where agents come from.
@@ -64,10 +59,12 @@ pub async fn serve_agents(
     match listener {
         AgentsListener::Machine(listener) => connections(listener, &limits, stop, answers(router)).await,
         AgentsListener::Network(listener, None) => {
-            connections(listener, &limits, stop, answers(router)).await;
+            let agents = Clients::new(listener, limits.send_stall);
+            connections(agents, &limits, stop, answers(router)).await;
         }
         AgentsListener::Network(listener, Some(tls)) => {
-            connections(Encrypted::start(listener, tls)?, &limits, stop, answers(router)).await;
+            let agents = Encrypted::start(Clients::new(listener, limits.send_stall), tls)?;
+            connections(agents, &limits, stop, answers(router)).await;
         }
     }
     Ok(())
@@ -101,29 +98,6 @@ fn stopping(mut stop: watch::Receiver<bool>, first: impl FnOnce() + Send + 'stat
 /// Until it is true; a sender that is gone wants the same.
 async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// TCP connections of clients, of whom none is trusted to read what it asked for.
-struct Clients {
-    listener: TcpListener,
-    stall: Duration,
-}
-
-impl Listener for Clients {
-    type Io = Steady<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, peer) = Listener::accept(&mut self.listener).await;
-        if let Err(error) = steady::prepare(&stream) {
-            tracing::debug!(%error, "a connection stays as the system made it");
-        }
-        (Steady::new(stream, self.stall), peer)
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
 }
 
 async fn connections<L, A, F>(mut listener: L, limits: &Limits, mut stop: watch::Receiver<bool>, answer: A)

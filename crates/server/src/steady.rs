@@ -3,15 +3,17 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use axum::serve::Listener;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::{Sleep, sleep},
 };
 
@@ -24,9 +26,39 @@ const AHEAD: u32 = 256 * 1024;
 const SILENCE: Duration = Duration::from_secs(60);
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 
+/// TCP connections of clients, of whom none is trusted to read what it asked for, or to say when it goes.
+pub(crate) struct Clients {
+    listener: TcpListener,
+    stall: Duration,
+}
+
+impl Clients {
+    /// With the longest time in which a client takes nothing of what it is sent.
+    pub(crate) fn new(listener: TcpListener, stall: Duration) -> Self {
+        Self { listener, stall }
+    }
+}
+
+impl Listener for Clients {
+    type Io = Steady<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%error, "a connection stays as the system made it");
+        }
+        (Steady::new(stream, self.stall), peer)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
 /// Set up a new connection: answers are written whole, so Nagle's delay is of no use, and a client that vanished
 /// without a word is found out.
-pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
+fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     socket.set_tcp_notsent_lowat(AHEAD)?;
@@ -136,5 +168,17 @@ mod tests {
         sleep(LIMIT * 2).await;
         theirs.read_exact(&mut [0; 100]).await.unwrap();
         ours.write_all(&[0; 100]).await.unwrap();
+    }
+
+    /// A machine that lost its power closes no connection: without questions it would hold one for ever.
+    #[tokio::test]
+    async fn clients_are_asked_whether_they_are_still_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut clients = Clients::new(listener, LIMIT);
+        let _client = TcpStream::connect(clients.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = clients.accept().await;
+        let socket = SockRef::from(&stream.inner);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), SILENCE);
     }
 }
