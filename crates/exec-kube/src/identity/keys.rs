@@ -1,13 +1,16 @@
 //! The cluster's published keys, kept, and read again when a token names one that is not among them.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use kube::Client;
 use rutter_core::executor::ExecutorError;
 use serde::Deserialize;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::time::Instant;
 
 use super::token::{self, Claim, Header};
 use crate::fault;
@@ -17,7 +20,11 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Keys and issuer.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(Mutex<State>);
+pub(crate) struct Keys {
+    state: Mutex<State>,
+    /// One reading at a time; whoever has a known key does not wait for it.
+    reading: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -52,16 +59,27 @@ impl Keys {
 
     /// Reads the keys, so that the first agent need not wait and missing rights show at the start.
     pub(crate) async fn read(&self, client: &Client) -> Result<(), ExecutorError> {
-        let mut state = self.0.lock().await;
-        state.read(client).await
+        // Also what fails counts: a cluster in trouble is not asked by every token.
+        self.state().read = Some(Instant::now());
+        let discovery: Discovery = get(client, "/.well-known/openid-configuration").await?;
+        let keys: JwkSet = get(client, "/openid/v1/jwks").await?;
+        self.state().published = Some(Published { issuer: discovery.issuer, keys });
+        Ok(())
     }
 
     async fn key(&self, client: &Client, header: &Header) -> Result<Option<(String, Jwk)>, ExecutorError> {
-        let mut state = self.0.lock().await;
-        if state.find(&header.key).is_none() && state.may_read() {
-            state.read(client).await?;
+        if let Some(found) = self.state().find(&header.key) {
+            return Ok(Some(found));
         }
-        Ok(state.find(&header.key))
+        let _one = self.reading.lock().await;
+        if self.state().lacks(&header.key) {
+            self.read(client).await?;
+        }
+        Ok(self.state().find(&header.key))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,16 +89,9 @@ impl State {
         published.keys.find(key).map(|found| (published.issuer.clone(), found.clone()))
     }
 
-    fn may_read(&self) -> bool {
-        self.read.is_none_or(|read| read.elapsed() >= PAUSE)
-    }
-
-    async fn read(&mut self, client: &Client) -> Result<(), ExecutorError> {
-        let discovery: Discovery = get(client, "/.well-known/openid-configuration").await?;
-        let keys: JwkSet = get(client, "/openid/v1/jwks").await?;
-        self.read = Some(Instant::now());
-        self.published = Some(Published { issuer: discovery.issuer, keys });
-        Ok(())
+    /// Whether a key is unknown that reading again may bring.
+    fn lacks(&self, key: &str) -> bool {
+        self.find(key).is_none() && self.read.is_none_or(|read| read.elapsed() >= PAUSE)
     }
 }
 
@@ -90,4 +101,32 @@ async fn get<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Res
     // Not `request`: the answers are no objects of the API.
     let text = client.request_text(request).await.map_err(fault::unavailable(doing))?;
     serde_json::from_str(&text).map_err(fault::other(doing))
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::Config;
+
+    use super::*;
+    use crate::bench::{
+        fake::Fake,
+        signer::{Signer, claims},
+    };
+
+    #[tokio::test]
+    async fn a_cluster_in_trouble_is_not_asked_by_every_token() {
+        let signer = Signer::new("k1");
+        let fake = Fake::start(&signer).await;
+        let mut config = Config::new(fake.url.parse().unwrap());
+        config.default_retry = false;
+        let client = Client::try_from(config).unwrap();
+        let token = signer.sign(&claims("pod", "uid"));
+        let (keys, now) = (Keys::default(), Timestamp::from_second(2000).unwrap());
+        fake.cluster().down = true;
+        keys.verify(&client, &token, now).await.unwrap_err();
+        for _ in 0..3 {
+            assert_eq!(keys.verify(&client, &token, now).await.unwrap(), None);
+        }
+        assert_eq!(fake.cluster().calls, ["GET keys"]);
+    }
 }
