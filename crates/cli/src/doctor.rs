@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 
-use crate::config::Config;
+use crate::config::{Config, ExecutorKind};
 
 /// Connections that a public server should be able to hold.
 const MANY: usize = 10_000;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         socket_path(&data),
         open_files(crate::files::hard_limit()),
         links(&config),
-        containers(),
+        containers(config.executor),
     ];
     let mut bad = false;
     for finding in findings.into_iter().flatten() {
@@ -71,6 +71,9 @@ fn configuration(file: Option<PathBuf>) -> (Config, Vec<Finding>) {
 }
 
 fn machine(config: &Config) -> Vec<Finding> {
+    if config.executor != ExecutorKind::Local {
+        return Vec::new();
+    }
     let capacity = crate::place::capacity(config);
     vec![Finding::Good(format!(
         "jobs may use {} cores and {:.1} GB of memory (`local.cpus`, `local.memory`)",
@@ -134,10 +137,14 @@ fn links(config: &Config) -> Vec<Finding> {
     blind.map(Finding::Note).into_iter().collect()
 }
 
-fn containers() -> Vec<Finding> {
-    vec![Finding::Note(
-        "`docker` units are not run by this version without a cluster; give packages a `command` unit".into(),
-    )]
+fn containers(executor: ExecutorKind) -> Vec<Finding> {
+    let text = match executor {
+        ExecutorKind::Local => "`docker` units are not run without a cluster; give packages a `command` unit",
+        ExecutorKind::Kubernetes => {
+            "jobs run on the cluster (`executor: kubernetes`), which this does not look at; `command` units are not run"
+        }
+    };
+    vec![Finding::Note(text.into())]
 }
 
 #[cfg(test)]
@@ -152,5 +159,20 @@ mod tests {
         for piece in ["3072 connections", "4096", "LimitNOFILE=20000"] {
             assert!(text.contains(piece), "{piece:?} is missing: {text}");
         }
+    }
+
+    #[test]
+    fn what_is_told_of_jobs_is_of_where_they_run() {
+        let mut config = Config::default();
+        let told = |config: &Config| {
+            let findings = machine(config).into_iter().chain(containers(config.executor));
+            let text = |finding| match finding {
+                Finding::Good(text) | Finding::Note(text) | Finding::Bad(text) => text,
+            };
+            findings.map(text).collect::<Vec<_>>().join("\n")
+        };
+        assert!(told(&config).contains("local.cpus") && told(&config).contains("without a cluster"));
+        config.executor = ExecutorKind::Kubernetes;
+        assert!(!told(&config).contains("local.") && told(&config).contains("on the cluster"));
     }
 }
