@@ -8,4 +8,4 @@ mod process;
 
 pub use client::{Answer, Client};
 pub use package::{Package, shell};
-pub use process::{Server, ServerBuilder, binary, wait_until};
+pub use process::{Server, ServerBuilder, binary, static_agent, wait_until};

@@ -69,6 +69,12 @@ impl Package {
         self
     }
 
+    /// The same command in a container of an image.
+    #[must_use]
+    pub fn in_image(self, image: &str) -> Self {
+        self.unit("type", json!("docker")).unit("image", json!(image))
+    }
+
     /// Its identifier.
     pub fn id(&self) -> &str {
         self.0["processDescription"]["process"]["id"].as_str().unwrap_or_default()

@@ -1,6 +1,7 @@
 //! A running `rutter serve`.
 
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -26,6 +27,12 @@ pub fn binary() -> PathBuf {
     path
 }
 
+/// The agent, built static so that it runs in any image.
+pub fn static_agent() -> PathBuf {
+    let path = std::env::var_os("RUTTER_STATIC_AGENT").map(PathBuf::from);
+    path.filter(|path| path.is_file()).expect("RUTTER_STATIC_AGENT names the agent: run `cargo xtask test`")
+}
+
 /// Wait until something holds.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -45,6 +52,7 @@ pub struct ServerBuilder {
     expected: Vec<String>,
     environment: Vec<(String, String)>,
     ulimit: Option<String>,
+    within: Vec<OsString>,
 }
 
 impl Default for ServerBuilder {
@@ -57,6 +65,7 @@ impl Default for ServerBuilder {
             expected: Vec::new(),
             environment: Vec::new(),
             ulimit: None,
+            within: Vec::new(),
         }
     }
 }
@@ -112,6 +121,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Start it by a command that turns into it, such as one that enters a network first.
+    #[must_use]
+    pub fn within(mut self, command: &Command) -> Self {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        self.within = words.map(ToOwned::to_owned).collect();
+        self
+    }
+
     /// A piece of a warning or error that belongs to this test.
     #[must_use]
     pub fn expect_warning(mut self, piece: &str) -> Self {
@@ -130,6 +147,11 @@ impl ServerBuilder {
     }
 
     fn program(&self) -> Command {
+        if let Some((program, words)) = self.within.split_first() {
+            let mut command = Command::new(program);
+            command.args(words).arg(binary());
+            return command;
+        }
         let Some(ulimit) = &self.ulimit else { return Command::new(binary()) };
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("ulimit {ulimit} && exec \"$@\"")).arg("sh").arg(binary());

@@ -1,0 +1,85 @@
+//! One cluster for all tests of this file, and servers in its network.
+
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicU16, Ordering},
+};
+
+use rcgen::{CertificateParams, KeyPair, SanType};
+use rutter_e2e::{Package, Server, ServerBuilder, static_agent};
+use rutter_testcluster::{Cluster, Image, Options};
+use serde_json::Value;
+
+/// Image of the tests' programs: a shell and the usual tools.
+pub(crate) const TOOLS: &str = "localhost/tools:1";
+const AGENT: &str = "localhost/rutter-agent:1";
+
+static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
+    let cluster = Cluster::up(Options::new()).expect("a cluster");
+    let agent = Image::scratch(AGENT).file("/rutter-agent", static_agent(), 0o755);
+    cluster.import(&agent).expect("the agent's image");
+    cluster.import(&Image::busybox(TOOLS).workdir("/tmp")).expect("the image of programs");
+    cluster
+});
+
+/// The cluster, entered by this thread: what it connects to afterwards is inside.
+pub(crate) fn cluster() -> &'static Cluster {
+    let cluster = &*CLUSTER;
+    cluster.enter_network().expect("the cluster's network");
+    cluster
+}
+
+/// A server that runs packages as Jobs of the cluster.
+pub(crate) fn server(packages: &[Package]) -> ServerBuilder {
+    static PORT: AtomicU16 = AtomicU16::new(18443);
+    let cluster = cluster();
+    let (address, port) = (cluster.address(), PORT.fetch_add(1, Ordering::Relaxed));
+    let (certificate, key) = identity(address);
+    let config = format!(
+        "executor: kubernetes
+kubernetes:
+  kubeconfig: {kubeconfig}
+  namespace: {namespace}
+  agentImage: {AGENT}
+  listen: {address}:{port}
+  serverUrl: https://{address}:{port}
+  serverAddressIsFixed: true
+  tls: {{certificate: agents.pem, key: agents.key, authority: agents.pem}}
+jobs: {{graceSeconds: 2}}
+",
+        kubeconfig = cluster.kubeconfig().display(),
+        namespace = cluster.namespace(),
+    );
+    let mut server = Server::builder()
+        .within(&prefix(cluster))
+        .config(&config)
+        .file("agents.pem", &certificate)
+        .file("agents.key", &key);
+    for package in packages {
+        server = server.package(&package.clone().in_image(TOOLS));
+    }
+    server
+}
+
+/// The words that enter the cluster's network, without a program.
+fn prefix(cluster: &Cluster) -> std::process::Command {
+    let whole = cluster.command("program");
+    let mut prefix = std::process::Command::new(whole.get_program());
+    let words: Vec<_> = whole.get_args().collect();
+    prefix.args(&words[..words.len() - 1]);
+    prefix
+}
+
+fn identity(address: std::net::Ipv4Addr) -> (String, String) {
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.subject_alt_names = vec![SanType::IpAddress(address.into())];
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+/// What the API server has, as JSON.
+pub(crate) fn get(words: &[&str]) -> Value {
+    let mut all = vec!["get", "-o", "json"];
+    all.extend(words);
+    serde_json::from_str(&cluster().kubectl(all).expect("kubectl")).expect("JSON")
+}

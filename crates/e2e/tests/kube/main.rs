@@ -1,0 +1,7 @@
+//! The server with a real Kubernetes: what callers, operators and faults do.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on is to fail")]
+
+mod bed;
+mod contract;
+mod life;
