@@ -61,6 +61,12 @@ jobs: {{graceSeconds: 2}}
     server
 }
 
+/// A server that runs packages on this machine; in the same network, so that one test can ask both.
+pub(crate) fn local(packages: &[Package]) -> ServerBuilder {
+    let server = Server::builder().within(&prefix(cluster())).config("jobs: {graceSeconds: 2}");
+    packages.iter().fold(server, |server, package| server.package(package))
+}
+
 /// The words that enter the cluster's network, without a program.
 fn prefix(cluster: &Cluster) -> std::process::Command {
     let whole = cluster.command("program");

@@ -1,6 +1,6 @@
 //! The same package gives the same results, statuses, exceptions and logs on this machine and on the cluster.
 
-use rutter_e2e::{Client, Package, Server, shell};
+use rutter_e2e::{Client, Package, shell};
 use serde_json::{Value, json};
 
 use crate::bed;
@@ -35,7 +35,7 @@ fn cases() -> Vec<Case> {
         case(shell("exits", "echo last words; exit 7"), json!({}), Some("exit-code")),
         case(shell("killed", "kill -9 $$"), json!({}), Some("signal")),
         case(shell("slow", "sleep 600").config("jobTimeout", json!(1)), json!({}), Some("time-limit")),
-        case(Package::new("silent", json!(["true"])).output("y", text), json!({}), Some("missing-output")),
+        case(Package::new("silent", json!(["true"])).output("y", text), json!({}), Some("output-missing")),
         case(Package::new("nothing-there", json!(["no-such-program"])), json!({}), Some("cannot-start")),
         case(shell("again", "echo attempt; exit 1").config("retries", json!(1)), json!({}), Some("exit-code")),
     ]
@@ -72,7 +72,7 @@ fn has_outputs(client: &Client, job: &str) -> bool {
 fn the_same_on_this_machine_and_on_the_cluster() {
     let cases = cases();
     let packages: Vec<Package> = cases.iter().map(|case| case.package.clone()).collect();
-    let local = packages.iter().fold(Server::builder(), |builder, package| builder.package(package)).start();
+    let local = bed::local(&packages).start();
     let cluster = bed::server(&packages).start();
     for case in &cases {
         let there = run(&local.client(), case);
