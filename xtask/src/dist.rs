@@ -42,13 +42,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn program(package: &str, profile: &str) -> anyhow::Result<PathBuf> {
+/// Build one program static.
+pub(crate) fn program(package: &str, profile: &str) -> anyhow::Result<PathBuf> {
     let triple = triple()?;
     let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"));
     let mut build =
         shell::command(&["cargo", "build", "--profile", profile, "--target", &triple, "--package", package]);
     shell::run_command(build.env(variable, "-C target-feature=+crt-static"))?;
-    Ok(shell::target().join(&triple).join(profile).join(package))
+    // Cargo's oldest profile has a folder of another name.
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(shell::target().join(&triple).join(folder).join(package))
 }
 
 /// What rustc calls this kind of machine.

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::{demo, lint, python, readme, shell};
+use crate::{demo, dist, lint, python, readme, shell};
 
 pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     install()?;
@@ -11,6 +11,7 @@ pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     let mut tests =
         shell::command(&["cargo", "test", "--workspace", "--no-fail-fast", "--", "--test-threads=4"]);
     tests.env("RUTTER_BINARY", shell::target().join("debug/rutter"));
+    tests.env("RUTTER_STATIC_AGENT", dist::program("rutter-agent", "dev")?);
     shell::run_command(&mut tests)?;
     python::clients()?;
     readme::run().context("a block of README.md does not do what it says")?;

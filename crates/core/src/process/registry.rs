@@ -38,7 +38,9 @@ pub type Refused = (String, String, String);
 
 /// Tells what a unit may not ask for on this server.
 #[derive(Clone)]
-pub struct Refuses(Arc<dyn Fn(&ExecutionUnit) -> Vec<Refused> + Send + Sync>);
+pub struct Refuses(Arc<Judge>);
+
+type Judge = dyn Fn(&ExecutionUnit) -> Vec<Refused> + Send + Sync;
 
 impl Refuses {
     /// By a function of the executor.

@@ -19,16 +19,35 @@ fn cases() -> Vec<Case> {
     vec![
         case(shell("prints", "echo hello; echo aside >&2"), json!({}), None),
         case(
-            shell("reads", "cat \"$RUTTER_INPUTS_FILE\"; echo; cat \"$1\"; env | grep -c ^RUTTER_AGENT_ || true")
-                .unit("command", json!(["sh", "-c", "cat $1; echo $0; env | grep -c ^RUTTER_AGENT_; true", "$(inputs.word)", "$(inputs.table.path)"]))
-                .input("word", text.clone())
-                .input("table", file.clone()),
+            shell(
+                "reads",
+                "cat \"$RUTTER_INPUTS_FILE\"; echo; cat \"$1\"; env | grep -c ^RUTTER_AGENT_ || true",
+            )
+            .unit(
+                "command",
+                json!([
+                    "sh",
+                    "-c",
+                    "cat $1; echo $0; env | grep -c ^RUTTER_AGENT_; true",
+                    "$(inputs.word)",
+                    "$(inputs.table.path)"
+                ]),
+            )
+            .input("word", text.clone())
+            .input("table", file.clone()),
             json!({"word": "a b; rm -rf / $(x) \u{fc}", "table": "x,y\n1,2\n"}),
             None,
         ),
         case(
-            Package::new("files", json!(["sh", "-c", "echo 1,2 > $RUTTER_OUT/table.csv; pwd > /dev/null; cd $RUTTER_WORK && echo 3 > other"]))
-                .output("table", file),
+            Package::new(
+                "files",
+                json!([
+                    "sh",
+                    "-c",
+                    "echo 1,2 > $RUTTER_OUT/table.csv; pwd > /dev/null; cd $RUTTER_WORK && echo 3 > other"
+                ]),
+            )
+            .output("table", file),
             json!({}),
             None,
         ),
@@ -37,7 +56,11 @@ fn cases() -> Vec<Case> {
         case(shell("slow", "sleep 600").config("jobTimeout", json!(1)), json!({}), Some("time-limit")),
         case(Package::new("silent", json!(["true"])).output("y", text), json!({}), Some("output-missing")),
         case(Package::new("nothing-there", json!(["no-such-program"])), json!({}), Some("cannot-start")),
-        case(shell("again", "echo attempt; exit 1").config("retries", json!(1)), json!({}), Some("exit-code")),
+        case(
+            shell("again", "echo attempt; exit 1").config("retries", json!(1)),
+            json!({}),
+            Some("exit-code"),
+        ),
     ]
 }
 

@@ -21,7 +21,8 @@ fn pods_of(job: &str) -> Vec<Value> {
 
 #[test]
 fn one_job_per_execution_without_anything_of_the_callers_in_it() {
-    let package = shell("one", "test -n \"$RUTTER_INPUTS_FILE\" && echo done").input("word", json!({"schema": {"type": "string"}}));
+    let package = shell("one", "test -n \"$RUTTER_INPUTS_FILE\" && echo done")
+        .input("word", json!({"schema": {"type": "string"}}));
     let server = bed::server(&[package]).start();
     let job = server.client().submit("one", &json!({"word": "hunter2hunter2"}));
     let status = server.client().finish(&job);
