@@ -1,9 +1,13 @@
 //! `cargo xtask dist`: the programs as they are shipped, linked statically so that they run on any Linux of this kind of
-//! processor and in an image with nothing else; and a tarball of them.
+//! processor and in an image with nothing else; a tarball of them, and the image.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
+use rutter_testcluster::Image;
 
 use crate::shell;
 
@@ -20,25 +24,54 @@ pub(crate) fn build() -> anyhow::Result<Built> {
     Ok(Built { server: program("rutter", "dist")?, agent: program("rutter-agent", "agent")? })
 }
 
-/// Build both and pack them with licence, README and example packages; tells where.
+/// Build both and pack them; tells where.
 pub(crate) fn run() -> anyhow::Result<()> {
     let built = build()?;
     let name = format!("rutter-{}-{}", env!("CARGO_PKG_VERSION"), triple()?);
-    let folder = shell::target().join("package").join(&name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder)?;
-    for file in [built.server, built.agent] {
-        let target = folder.join(file.file_name().context("a program has a name")?);
-        std::fs::copy(&file, &target).with_context(|| format!("could not copy {}", file.display()))?;
-    }
+    println!("{}", tarball(&built, &name)?);
+    println!("{}", image(&built, &name)?.display());
+    Ok(())
+}
+
+/// With licence, README and example packages.
+fn tarball(built: &Built, name: &str) -> anyhow::Result<String> {
+    let folder = shell::target().join("package").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    put(built, &folder)?;
     let target = folder.to_str().context("the target folder's name is no UTF-8")?;
-    shell::run(&["cp", "-R", "LICENSE", "README.md", "processes", target])?;
-    let parent = target.strip_suffix(&name).context("the folder is named so")?;
+    shell::run(&["cp", "-R", "LICENSE", "README.md", "deploy", "docs", "examples", "processes", target])?;
+    let parent = target.strip_suffix(name).context("the folder is named so")?;
     let file = format!("{parent}{name}.tar.gz");
     // The same files give the same tarball whoever packs them and when.
     let same = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
-    shell::run(&[&["tar", "-C", parent, "-czf", &file][..], &same, &[&name]].concat())?;
-    println!("{file}");
+    shell::run(&[&["tar", "-C", parent, "-czf", &file][..], &same, &[name]].concat())?;
+    Ok(file)
+}
+
+/// The image of `deploy/Dockerfile` as an archive that every engine loads, and the folder that an engine makes it of.
+fn image(built: &Built, name: &str) -> anyhow::Result<PathBuf> {
+    let context = shell::target().join("image");
+    put(built, &context)?;
+    fs::create_dir_all(context.join("data"))?;
+    let image = Image::scratch(&format!("localhost/rutter:{}", env!("CARGO_PKG_VERSION")))
+        .file("/rutter", &built.server, 0o755)
+        .file("/rutter-agent", &built.agent, 0o755)
+        .directory("/data", 0o1777)
+        .user("65532:65532")
+        .entrypoint(["/rutter"])
+        .command(["serve", "--config", "/etc/rutter/rutter.yaml"]);
+    let archive = image.archive()?;
+    let file = shell::target().join("package").join(format!("{name}.image.tar"));
+    fs::copy(archive.path(), &file).with_context(|| format!("could not write {}", file.display()))?;
+    Ok(file)
+}
+
+fn put(built: &Built, folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    for file in [&built.server, &built.agent] {
+        let target = folder.join(file.file_name().context("a program has a name")?);
+        fs::copy(file, &target).with_context(|| format!("could not copy {}", file.display()))?;
+    }
     Ok(())
 }
 

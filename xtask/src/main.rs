@@ -39,7 +39,7 @@ enum Task {
     Lint,
     /// Write the generated files below schemas/.
     Schemas,
-    /// Build the programs as they are shipped, static, and pack them.
+    /// Build the programs as they are shipped, static, and pack them: a tarball and the image.
     Dist,
     /// The Kubernetes of the tests, to play with.
     Cluster {

@@ -9,6 +9,7 @@ mod files;
 mod init;
 mod logging;
 mod place;
+mod release;
 mod schemas;
 mod serve;
 
@@ -36,6 +37,8 @@ enum Command {
     Init(init::InitArgs),
     /// Say what is missing on this machine.
     Doctor(doctor::DoctorArgs),
+    /// Let go of the Jobs of an installation on Kubernetes, before it is uninstalled.
+    Release(release::ReleaseArgs),
     /// Print a generated document: `config` (JSON Schema of rutter.yaml) or `openapi` (of the shipped packages).
     #[command(hide = true)]
     Schema(schemas::SchemaArgs),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Init(args) => init::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Release(args) => release::run(args),
         Command::Schema(args) => schemas::run(args),
     };
     outcome.unwrap_or_else(|error| {

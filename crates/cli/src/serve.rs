@@ -78,7 +78,7 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("could not start the runtime")
 }
 
-fn configuration(args: ServeArgs) -> anyhow::Result<Config> {
+pub(crate) fn configuration(args: ServeArgs) -> anyhow::Result<Config> {
     let fallback = Path::new("rutter.yaml");
     let file = args.config.or_else(|| fallback.is_file().then(|| fallback.to_owned()));
     let mut flags = Map::new();
@@ -210,7 +210,7 @@ async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-async fn open_store(data: &Path) -> anyhow::Result<SqliteStore> {
+pub(crate) async fn open_store(data: &Path) -> anyhow::Result<SqliteStore> {
     let opened = handed_over(
         async || SqliteStore::open(data),
         |error: &StoreError| matches!(error, StoreError::Taken { .. }),
@@ -261,7 +261,7 @@ async fn serve_agents(
     }
 }
 
-fn settings(config: &Config, loopback: bool) -> Settings {
+pub(crate) fn settings(config: &Config, loopback: bool) -> Settings {
     let jobs = &config.jobs;
     let references = &config.references;
     Settings {

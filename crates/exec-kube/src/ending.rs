@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+};
 use rutter_core::{executor::ExecutorError, id::LaunchName};
 use serde_json::json;
 
@@ -21,9 +24,9 @@ use crate::{
 /// Finalizer that a `Foreground` deletion leaves until the pods are gone.
 const FOREGROUND: &str = "foregroundDeletion";
 /// How often a finalizer is taken off an object that somebody changes meanwhile: its controllers do, when it is deleted.
-const TRIES: u32 = 6;
+pub(crate) const TRIES: u32 = 6;
 /// Pause after the first of these tries; the next are twice as long each.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// End the pods of a launch within `grace` and delete its Job.
 pub(crate) async fn end(shared: &Shared, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
@@ -45,14 +48,11 @@ pub(crate) async fn release(shared: &Shared, name: LaunchName) -> Result<(), Exe
         delete(shared, name, &job).await?;
     }
     for attempt in 0..TRIES {
-        match take_finalizer(shared, name, &job).await {
-            Ok(()) => return Ok(()),
-            Err(error) if fault::is_gone(&error) => return Ok(()),
-            Err(error) if fault::is_conflict(&error) => {
-                tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
-            }
-            Err(error) => return Err(fault::unavailable("release a job in the cluster")(error)),
+        let taken = take_finalizer(&shared.jobs, &job).await;
+        if taken.map_err(fault::unavailable("release a job in the cluster"))? {
+            return Ok(());
         }
+        tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
     }
     let busy = std::io::Error::other("it changes all the time");
     Err(fault::other("release a job in the cluster")(busy))
@@ -91,19 +91,25 @@ async fn end_pods(shared: &Shared, name: LaunchName, grace: Duration) -> Result<
     Ok(())
 }
 
-/// Nothing is changed if somebody changed the Job meanwhile.
-async fn take_finalizer(shared: &Shared, name: LaunchName, job: &Job) -> Result<(), kube::Error> {
-    let job = match shared.jobs.get_opt(&job_name(name)).await? {
+/// Take our finalizer off a Job. `false` = somebody changed it meanwhile, so nothing was done: look again.
+pub(crate) async fn take_finalizer(jobs: &Api<Job>, job: &Job) -> Result<bool, kube::Error> {
+    let Some(name) = job.metadata.name.as_deref() else { return Ok(true) };
+    let job = match jobs.get_opt(name).await? {
         Some(now) if now.metadata.uid == job.metadata.uid => now,
-        _ => return Ok(()),
+        _ => return Ok(true),
     };
     if !has_finalizer(&job) {
-        return Ok(());
+        return Ok(true);
     }
     let others: Vec<&String> =
         job.metadata.finalizers.iter().flatten().filter(|it| *it != FINALIZER).collect();
     let patch = json!({"metadata": {"resourceVersion": job.metadata.resource_version, "finalizers": others}});
-    shared.jobs.patch(&job_name(name), &PatchParams::default(), &Patch::Merge(patch)).await.map(|_| ())
+    match jobs.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
+        Ok(_) => Ok(true),
+        Err(error) if fault::is_gone(&error) => Ok(true),
+        Err(error) if fault::is_conflict(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn same(uid: Option<String>) -> Option<Preconditions> {
