@@ -1,7 +1,7 @@
 //! One cluster for all tests of this file, and servers in its network.
 
 use std::sync::{
-    LazyLock,
+    LazyLock, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU16, Ordering},
 };
 
@@ -21,6 +21,12 @@ static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
     cluster.import(&Image::busybox(TOOLS).workdir("/tmp")).expect("the image of programs");
     cluster
 });
+
+/// One test at a time: a cluster on two cores has no room for many pods that should start at once.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The cluster, entered by this thread: what it connects to afterwards is inside.
 pub(crate) fn cluster() -> &'static Cluster {
@@ -45,7 +51,7 @@ kubernetes:
   serverUrl: https://{address}:{port}
   serverAddressIsFixed: true
   tls: {{certificate: agents.pem, key: agents.key, authority: agents.pem}}
-jobs: {{graceSeconds: 2}}
+jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05}}
 ",
         kubeconfig = cluster.kubeconfig().display(),
         namespace = cluster.namespace(),

@@ -93,6 +93,7 @@ fn has_outputs(client: &Client, job: &str) -> bool {
 
 #[test]
 fn the_same_on_this_machine_and_on_the_cluster() {
+    let _turn = bed::turn();
     let cases = cases();
     let packages: Vec<Package> = cases.iter().map(|case| case.package.clone()).collect();
     let local = bed::local(&packages).start();

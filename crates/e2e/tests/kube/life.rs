@@ -21,6 +21,7 @@ fn pods_of(job: &str) -> Vec<Value> {
 
 #[test]
 fn one_job_per_execution_without_anything_of_the_callers_in_it() {
+    let _turn = bed::turn();
     let package = shell("one", "test -n \"$RUTTER_INPUTS_FILE\" && echo done")
         .input("word", json!({"schema": {"type": "string"}}));
     let server = bed::server(&[package]).start();
@@ -40,6 +41,7 @@ fn one_job_per_execution_without_anything_of_the_callers_in_it() {
 
 #[test]
 fn a_synchronous_answer_comes_with_the_result() {
+    let _turn = bed::turn();
     let server = bed::server(&[shell("now", "echo right away")]).start();
     let answer = server.client().execute("now", &json!({"inputs": {}})).expect(200);
     assert_eq!(answer.text(), "right away\n");
@@ -47,6 +49,7 @@ fn a_synchronous_answer_comes_with_the_result() {
 
 #[test]
 fn dismissal_ends_the_pod() {
+    let _turn = bed::turn();
     let server = bed::server(&[shell("long", "echo started; sleep 1000")]).start();
     let job = server.client().submit("long", &json!({}));
     server.client().wait_for(&job, &["running"]);
@@ -60,6 +63,7 @@ fn dismissal_ends_the_pod() {
 
 #[test]
 fn a_killed_server_finds_its_jobs_again_and_what_they_did_meanwhile() {
+    let _turn = bed::turn();
     let line = "echo before; sleep 4; echo after";
     let mut server = bed::server(&[shell("outlives", line)]).start();
     let jobs: Vec<String> = (0..4).map(|_| server.client().submit("outlives", &json!({}))).collect();
@@ -80,6 +84,7 @@ fn a_killed_server_finds_its_jobs_again_and_what_they_did_meanwhile() {
 
 #[test]
 fn a_job_that_is_deleted_by_hand_fails_with_that_reason() {
+    let _turn = bed::turn();
     let server = bed::server(&[shell("deleted", "sleep 1000")]).start();
     let job = server.client().submit("deleted", &json!({}));
     server.client().wait_for(&job, &["running"]);
@@ -93,6 +98,7 @@ fn a_job_that_is_deleted_by_hand_fails_with_that_reason() {
 
 #[test]
 fn what_keeps_a_job_waiting_is_said() {
+    let _turn = bed::turn();
     let missing = shell("missing", "true").unit("image", json!("localhost/not-there:1"));
     let huge = shell("huge", "true").config("cpuMin", json!(1000));
     let server = bed::server(&[huge]).start();
