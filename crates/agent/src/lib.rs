@@ -20,6 +20,7 @@ mod stop;
 mod supervise;
 mod sys;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -88,6 +89,11 @@ fn limit_open_files(files: Option<u64>) -> std::io::Result<()> {
 }
 
 fn fault(error: &dyn std::fmt::Display) -> i32 {
-    eprintln!("rutter-agent: {error}");
+    complain(error);
     exit::AGENT_FAULT
+}
+
+/// On standard error, where a container's reader may be behind: that must not change how the attempt ends.
+fn complain(error: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "rutter-agent: {error}");
 }

@@ -148,8 +148,10 @@ impl Agents {
         bytes: Bytes,
     ) -> Result<LogAnswer, AgentError> {
         self.active(attempt).await?;
-        let offset = self.0.logs.append(attempt, offset, &bytes).await?;
-        self.0.changes.tell(attempt.launch.job);
+        let job = attempt.launch.job;
+        let append = async { Ok::<_, AgentError>(self.0.logs.append(attempt, offset, &bytes).await?) };
+        let Some(offset) = self.0.writing(job, append).await? else { return Err(AgentError::Over) };
+        self.0.changes.tell(job);
         Ok(LogAnswer { offset })
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn run(settings: Settings) -> Result<i32, Error> {
         // Somebody else has it, or nobody wants it: nothing went wrong here.
         Err(Error::Lock(lock::Error::Busy) | Error::Contact(contact::Error::Over)) => Ok(0),
         Err(error @ Error::Contact(contact::Error::Lost { .. })) => {
-            eprintln!("rutter-agent: {error}");
+            crate::complain(&error);
             if place == Place::Container {
                 container::last_word(&error.to_string());
             }

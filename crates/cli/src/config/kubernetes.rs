@@ -150,6 +150,23 @@ impl Kubernetes {
         if let Err(error) = self.executor_config(None).validate() {
             faults.push(format!("kubernetes: {error}"));
         }
+        for (key, seconds) in [
+            ("pending", self.pending_seconds),
+            ("staging", self.staging_seconds),
+            ("upload", self.upload_seconds),
+            ("contact", self.contact_seconds),
+        ] {
+            if seconds == 0 {
+                faults.push(format!(
+                    "kubernetes.{key}Seconds: 0 would fail every job; write a number of seconds"
+                ));
+            }
+        }
+        if self.server_url.starts_with("http:") && self.tls.is_some() {
+            faults.push(
+                "kubernetes.serverUrl: begins with http and there is a certificate; write https, or remove `tls`".into(),
+            );
+        }
         if self.server_url.starts_with("https:") && self.tls.is_none() {
             faults.push(
                 "kubernetes.tls: agents come by https and there is no certificate; name `certificate` and `key`, \
