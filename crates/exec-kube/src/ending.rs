@@ -24,9 +24,9 @@ use crate::{
 /// Finalizer that a `Foreground` deletion leaves until the pods are gone.
 const FOREGROUND: &str = "foregroundDeletion";
 /// How often a finalizer is taken off an object that somebody changes meanwhile: its controllers do, when it is deleted.
-pub(crate) const TRIES: u32 = 6;
+const TRIES: u32 = 6;
 /// Pause after the first of these tries; the next are twice as long each.
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// End the pods of a launch within `grace` and delete its Job.
 pub(crate) async fn end(shared: &Shared, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
@@ -42,20 +42,41 @@ pub(crate) async fn release(shared: &Shared, name: LaunchName) -> Result<(), Exe
         // Not the end of a launch, but of a failed try to make it: the next try needs what this one may have made.
         return Ok(());
     }
-    let Some(job) = shared.job(name).await? else { return Ok(()) };
+    let Some(mut job) = shared.job(name).await? else { return Ok(()) };
     if !is_finished(&job) {
         // Once: it makes the cluster's own clearing change the Job again.
         delete(shared, name, &job).await?;
+        let Some(deleted) = shared.job(name).await? else { return Ok(()) };
+        job = deleted;
     }
+    let_go(&shared.jobs, job).await.map_err(fault::other("release a job in the cluster"))
+}
+
+/// Why our finalizer could not be taken off a Job.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotLetGo {
+    /// Somebody changes it again and again.
+    #[error("it changes all the time")]
+    Busy,
+    /// The cluster refused.
+    #[error(transparent)]
+    Refused(#[from] kube::Error),
+}
+
+/// Take our finalizer off a Job; when somebody changed it meanwhile, off what it is by then.
+pub(crate) async fn let_go(jobs: &Api<Job>, mut job: Job) -> Result<(), NotLetGo> {
+    let (name, uid) = (job.metadata.name.clone().unwrap_or_default(), job.metadata.uid.clone());
     for attempt in 0..TRIES {
-        let taken = take_finalizer(&shared.jobs, &job).await;
-        if taken.map_err(fault::unavailable("release a job in the cluster"))? {
+        if !has_finalizer(&job) || take_finalizer(jobs, &name, &job).await? {
             return Ok(());
         }
         tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
+        match jobs.get_opt(&name).await? {
+            Some(now) if now.metadata.uid == uid => job = now,
+            _ => return Ok(()),
+        }
     }
-    let busy = std::io::Error::other("it changes all the time");
-    Err(fault::other("release a job in the cluster")(busy))
+    Err(NotLetGo::Busy)
 }
 
 /// Take pods away that should have ended long ago: their machine does not answer. If one still runs after all, what it
@@ -91,16 +112,8 @@ async fn end_pods(shared: &Shared, name: LaunchName, grace: Duration) -> Result<
     Ok(())
 }
 
-/// Take our finalizer off a Job. `false` = somebody changed it meanwhile, so nothing was done: look again.
-pub(crate) async fn take_finalizer(jobs: &Api<Job>, job: &Job) -> Result<bool, kube::Error> {
-    let Some(name) = job.metadata.name.as_deref() else { return Ok(true) };
-    let job = match jobs.get_opt(name).await? {
-        Some(now) if now.metadata.uid == job.metadata.uid => now,
-        _ => return Ok(true),
-    };
-    if !has_finalizer(&job) {
-        return Ok(true);
-    }
+/// `false` = somebody changed the Job meanwhile, so nothing was done.
+async fn take_finalizer(jobs: &Api<Job>, name: &str, job: &Job) -> Result<bool, kube::Error> {
     let others: Vec<&String> =
         job.metadata.finalizers.iter().flatten().filter(|it| *it != FINALIZER).collect();
     let patch = json!({"metadata": {"resourceVersion": job.metadata.resource_version, "finalizers": others}});

@@ -10,7 +10,7 @@ use crate::{
     cache::has_finalizer,
     config::KubernetesConfig,
     connect::{OpenError, connect},
-    ending::{PAUSE, TRIES, take_finalizer},
+    ending::let_go,
     names::{INSTANCE, launch_of},
     observe::is_finished,
 };
@@ -47,8 +47,8 @@ pub async fn leave(config: &KubernetesConfig, instance: InstanceId) -> Result<Le
         let held: Vec<Job> = ours.into_iter().filter(has_finalizer).collect();
         left.released += held.len();
         let letting_go =
-            stream::iter(held).map(Ok).try_for_each_concurrent(AT_ONCE, |job| release(&jobs, job));
-        letting_go.await?;
+            stream::iter(held).map(Ok).try_for_each_concurrent(AT_ONCE, |job| let_go(&jobs, job));
+        letting_go.await.map_err(refused("release a job of this installation"))?;
         match found.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page.continue_token = Some(token),
             None => return Ok(left),
@@ -56,18 +56,9 @@ pub async fn leave(config: &KubernetesConfig, instance: InstanceId) -> Result<Le
     }
 }
 
-async fn release(jobs: &Api<Job>, job: Job) -> Result<(), OpenError> {
-    let doing = "release a job of this installation";
-    for attempt in 0..TRIES {
-        if take_finalizer(jobs, &job).await.map_err(refused(doing))? {
-            return Ok(());
-        }
-        tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
-    }
-    let busy = std::io::Error::other("it changes all the time");
-    Err(OpenError::Cluster { doing, source: busy.into() })
-}
-
-fn refused(doing: &'static str) -> impl FnOnce(kube::Error) -> OpenError {
+fn refused<E>(doing: &'static str) -> impl FnOnce(E) -> OpenError
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
     move |error| OpenError::Cluster { doing, source: error.into() }
 }
