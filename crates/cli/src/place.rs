@@ -11,7 +11,7 @@ use rutter_core::{
     clock::SystemClock,
     executor::Executor,
     id::InstanceId,
-    process::{ExecutionUnit, Refuses, Runs, UnitKind},
+    process::{ExecutionUnit, Refused, Refuses, Runs, UnitKind},
 };
 use rutter_exec_kube::{KubernetesConfig, KubernetesExecutor, check_unit};
 use rutter_exec_local::{AgentCommand, Capacity, LocalConfig, LocalExecutor};
@@ -27,13 +27,22 @@ use crate::{
 /// Seconds without contact after which an agent of this machine gives up: the server is only restarted, never moved.
 const LOCAL_CONTACT: u64 = 24 * 3600;
 
+/// The units that the configured executor runs.
+pub(crate) fn kind(config: &Config) -> UnitKind {
+    match config.executor {
+        ExecutorKind::Local => UnitKind::Command,
+        ExecutorKind::Kubernetes => UnitKind::Docker,
+    }
+}
+
 /// What packages may ask of the configured executor.
 pub(crate) fn runs(config: &Config) -> Runs {
+    let kind = kind(config);
     match config.executor {
-        ExecutorKind::Local => Runs::new(UnitKind::Command, "local"),
+        ExecutorKind::Local => Runs::new(kind, "local"),
         ExecutorKind::Kubernetes => {
             let settings = config.kubernetes.executor_config(None);
-            Runs { refuses: Some(refuses(settings)), ..Runs::new(UnitKind::Docker, "kubernetes") }
+            Runs { refuses: Some(refuses(settings)), ..Runs::new(kind, "kubernetes") }
         }
     }
 }
@@ -42,8 +51,8 @@ fn refuses(settings: KubernetesConfig) -> Refuses {
     Refuses::new(move |unit| {
         let ExecutionUnit::Docker(unit) = unit else { return Vec::new() };
         let told = |fault: rutter_exec_kube::UnitFault| {
-            let path = fault.pointer.replace('/', ".");
-            (format!("executionUnit{path}"), fault.message, fault.remedy)
+            let path = format!("executionUnit{}", fault.pointer.replace('/', "."));
+            Refused { path, message: fault.message, remedy: fault.remedy }
         };
         check_unit(unit, &settings).into_iter().map(told).collect()
     })

@@ -287,7 +287,7 @@ pub(crate) fn settings(config: &Config, loopback: bool) -> Settings {
                 allow: references.allow.clone(),
             },
         },
-        unit: place::runs(config).kind,
+        unit: place::kind(config),
         grace: Duration::from_secs(jobs.grace_seconds),
         keep: SignedDuration::from_secs_f64(jobs.keep_days * 86400.0),
         keep_keys: SignedDuration::from_secs_f64(jobs.idempotency_hours * 3600.0),

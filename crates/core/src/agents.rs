@@ -3,73 +3,42 @@
 //! Publishing is here: outputs verified and durable, then one compare-and-set, then `final.json`, then the verdict. So an
 //! agent that ended in order, and a Job that is complete, mean durable results (invariant 3).
 
+mod error;
+mod outputs;
+
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+pub use error::AgentError;
 use indexmap::IndexMap;
+use outputs::output_key;
 use rutter_types::{
     Problem,
     agent::{
-        LogAnswer, OrderAnswer, Outcome, OutputFile, Phase, Progress, Report, Staged, StagedAnswer, Uploaded,
-        Verdict, WorkOrder, exit,
+        LogAnswer, OrderAnswer, Outcome, Phase, Progress, Report, Staged, StagedAnswer, Uploaded, Verdict,
+        WorkOrder, exit,
     },
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
-    engine::{EngineError, Parts},
-    executor::{AttemptName, ExecutorError},
+    engine::Parts,
+    executor::AttemptName,
     failure,
     id::OutputId,
-    job::{Job, Place, State, StoredValue},
-    logs::LogError,
+    job::{Job, State, StoredValue},
     plan::Plan,
-    process::{self, Output},
     reconcile::Signal,
-    results::{ByteStream, ObjectError, hex},
-    store::StoreError,
+    results::ByteStream,
     transition::Changed,
     validate,
 };
 
-/// Values of outputs up to this size are checked against their schema.
-const CHECKED_SIZE: u64 = 32 * 1024 * 1024;
 /// Lines of the log that an exception repeats.
 const TAIL_LINES: usize = 20;
 
 /// Answers agents.
 #[derive(Clone, Debug)]
 pub struct Agents(pub(crate) Arc<Parts>);
-
-/// Why an agent is not served.
-#[derive(Debug, thiserror::Error)]
-pub enum AgentError {
-    /// Its attempt is over: stop the program, exit 0.
-    #[error("this attempt is over")]
-    Over,
-    /// No attempt has this token.
-    #[error("no attempt has this token")]
-    NoSuchAttempt,
-    /// More bytes than the order allows.
-    #[error("more than {limit} bytes")]
-    TooLarge {
-        /// Most bytes allowed.
-        limit: u64,
-    },
-    /// The disk is full.
-    #[error("no space is left")]
-    NoSpace,
-    /// The call makes no sense.
-    #[error("{reason}")]
-    Invalid {
-        /// Why.
-        reason: String,
-    },
-    /// Try again.
-    #[error("not possible now")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
 
 impl Agents {
     /// Whose token this is.
@@ -274,89 +243,6 @@ impl Agents {
         }
     }
 
-    /// Outputs as they will be published, or why they can't be.
-    async fn verify(
-        &self,
-        attempt: &AttemptName,
-        plan: &Plan,
-        files: &[OutputFile],
-    ) -> Result<Result<IndexMap<OutputId, Vec<StoredValue>>, Problem>, AgentError> {
-        let processes = self.0.registry.snapshot();
-        let process = processes.get(plan.process.as_str());
-        let mut results = IndexMap::new();
-        for wanted in &plan.outputs {
-            let id: OutputId =
-                wanted.id.parse().map_err(|_| AgentError::Invalid { reason: "no output id".into() })?;
-            let described = process.and_then(|process| process.outputs.get(&id));
-            let mut values = Vec::new();
-            for file in files.iter().filter(|file| file.output == wanted.id) {
-                let value = self.stored_value(attempt, described, file).await?;
-                if let Some(exception) = self.check(described, &wanted.id, &value).await? {
-                    return Ok(Err(exception));
-                }
-                values.push(value);
-            }
-            if values.is_empty() && wanted.required {
-                return Ok(Err(failure::missing_outputs(std::slice::from_ref(&wanted.id))));
-            }
-            if !values.is_empty() {
-                results.insert(id, values);
-            }
-        }
-        Ok(Ok(results))
-    }
-
-    /// The record of one value: its bytes are there, whole.
-    async fn stored_value(
-        &self,
-        attempt: &AttemptName,
-        described: Option<&Output>,
-        file: &OutputFile,
-    ) -> Result<StoredValue, AgentError> {
-        let place = match &file.inline {
-            Some(text) => {
-                let bytes = STANDARD
-                    .decode(text)
-                    .map_err(|_| AgentError::Invalid { reason: "an inline output is no base64".into() })?;
-                if bytes.len() as u64 != file.size || hex(&Sha256::digest(&bytes)) != file.sha256 {
-                    return Err(AgentError::Invalid { reason: "an inline output has another digest".into() });
-                }
-                Place::Inline(text.clone())
-            }
-            None => {
-                let key = output_key(attempt, &file.output, file.index);
-                if self.0.objects.size(&key).await? != Some(file.size) {
-                    return Err(AgentError::Invalid {
-                        reason: format!("output {:?} was not uploaded", file.output),
-                    });
-                }
-                Place::Object(key)
-            }
-        };
-        Ok(StoredValue {
-            media_type: process::media_type_of(described, file.media_type.as_deref()),
-            name: file.name.clone(),
-            size: file.size,
-            sha256: file.sha256.clone(),
-            place,
-        })
-    }
-
-    async fn check(
-        &self,
-        described: Option<&Output>,
-        id: &str,
-        value: &StoredValue,
-    ) -> Result<Option<Problem>, AgentError> {
-        let Some(described) = described.filter(|_| value.size <= CHECKED_SIZE) else { return Ok(None) };
-        if !process::is_checked(described) {
-            return Ok(None);
-        }
-        let bytes = self.0.objects.read_value(value, CHECKED_SIZE).await?;
-        let faults = process::output_faults(described, id, &bytes);
-        Ok((!faults.is_empty()).then(|| failure::invalid_output(id, faults)))
-    }
-
     /// The job of an attempt that has its order, while it may still change.
     ///
     /// An attempt that is not on record got its order before the database was lost: then it is put on record again.
@@ -412,11 +298,6 @@ fn work_order(job: &Job, plan: Plan) -> WorkOrder {
     }
 }
 
-fn output_key(attempt: &AttemptName, output: &str, index: usize) -> String {
-    let AttemptName { launch, uid } = attempt;
-    format!("jobs/{}/attempts/{}-{uid}/outputs/{output}/{index}", launch.job, launch.launch)
-}
-
 /// What the agent exits with; its own codes are kept from programs.
 fn exit_code(outcome: &Outcome) -> i32 {
     match outcome {
@@ -425,50 +306,5 @@ fn exit_code(outcome: &Outcome) -> i32 {
         Outcome::AgentFault { .. } => exit::AGENT_FAULT,
         Outcome::Exited { code } if (1..exit::BAD_INPUT).contains(code) => *code,
         _ => 1,
-    }
-}
-
-impl From<StoreError> for AgentError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Full => Self::NoSpace,
-            other => Self::Unavailable(Box::new(other)),
-        }
-    }
-}
-
-impl From<ExecutorError> for AgentError {
-    fn from(error: ExecutorError) -> Self {
-        Self::Unavailable(Box::new(error))
-    }
-}
-
-impl From<EngineError> for AgentError {
-    fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::Store(error) => error.into(),
-            EngineError::Objects(error) => error.into(),
-            EngineError::Logs(error) => error.into(),
-        }
-    }
-}
-
-impl From<ObjectError> for AgentError {
-    fn from(error: ObjectError) -> Self {
-        match error {
-            ObjectError::NoSpace => Self::NoSpace,
-            ObjectError::TooLarge { limit } => Self::TooLarge { limit },
-            ObjectError::Source(source) => Self::Unavailable(source),
-            other => Self::Unavailable(Box::new(other)),
-        }
-    }
-}
-
-impl From<LogError> for AgentError {
-    fn from(error: LogError) -> Self {
-        match error {
-            LogError::NoSpace => Self::NoSpace,
-            other => Self::Unavailable(Box::new(other)),
-        }
     }
 }

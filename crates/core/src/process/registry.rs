@@ -33,8 +33,16 @@ pub struct Runs {
     pub refuses: Option<Refuses>,
 }
 
-/// Way to a member of a unit, what is wrong with it, what to write instead.
-pub type Refused = (String, String, String);
+/// What a unit may not ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Way from the top of the package, such as `executionUnit.kubernetes.volumes`.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub remedy: String,
+}
 
 /// Tells what a unit may not ask for on this server.
 #[derive(Clone)]
@@ -66,7 +74,7 @@ impl Runs {
         let (Some(refuses), Some(unit)) = (&self.refuses, process.unit_for(self.kind)) else {
             return Vec::new();
         };
-        let told = |(path, message, remedy): Refused| Finding::at(file, place, &path, message, Some(remedy));
+        let told = |it: Refused| Finding::at(file, place, &it.path, it.message, Some(it.remedy));
         (refuses.0)(unit).into_iter().map(told).collect()
     }
 }
