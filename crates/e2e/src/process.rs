@@ -52,7 +52,7 @@ pub struct ServerBuilder {
     expected: Vec<String>,
     environment: Vec<(String, String)>,
     ulimit: Option<String>,
-    within: Vec<OsString>,
+    by: Vec<OsString>,
 }
 
 impl Default for ServerBuilder {
@@ -65,7 +65,7 @@ impl Default for ServerBuilder {
             expected: Vec::new(),
             environment: Vec::new(),
             ulimit: None,
-            within: Vec::new(),
+            by: Vec::new(),
         }
     }
 }
@@ -121,11 +121,11 @@ impl ServerBuilder {
         self
     }
 
-    /// Start it by a command that turns into it, such as one that enters a network first.
+    /// Start it by a command that turns into [`binary`], such as one that enters a network first.
     #[must_use]
-    pub fn within(mut self, command: &Command) -> Self {
+    pub fn by(mut self, command: &Command) -> Self {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
-        self.within = words.map(ToOwned::to_owned).collect();
+        self.by = words.map(ToOwned::to_owned).collect();
         self
     }
 
@@ -147,9 +147,9 @@ impl ServerBuilder {
     }
 
     fn program(&self) -> Command {
-        if let Some((program, words)) = self.within.split_first() {
+        if let Some((program, words)) = self.by.split_first() {
             let mut command = Command::new(program);
-            command.args(words).arg(binary());
+            command.args(words);
             return command;
         }
         let Some(ulimit) = &self.ulimit else { return Command::new(binary()) };

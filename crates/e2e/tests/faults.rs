@@ -16,7 +16,7 @@ use aftermath::{
     Killed, address, agent_of, commands_of, exception, gate, id_of, kill, noting, open_gate, ran, refusal,
     running_in, serve,
 };
-use rutter_e2e::{Package, Server, shell, wait_until};
+use rutter_e2e::{Package, Server, ServerBuilder, shell, wait_until};
 use serde_json::json;
 
 /// A small disk; unmounted when it is dropped, also by a panic.
@@ -73,19 +73,12 @@ fn a_full_disk_is_said_and_loses_nothing_and_afterwards_everything_goes_on() {
     let output = "head -c 300000 /dev/zero > $RUTTER_OUT/data";
     let early = format!("{output}; echo before; {}", gate("write"));
     let late = format!("echo before; {}; {output}", gate("write"));
-    let mut server = Server::builder()
-        .config("local: {cpus: 4}")
-        .config("jobs: {maxDiskPercent: 100}")
+    let mut server = before_a_full_disk()
         .package(&noting("early", &early).output("data", binary_output()))
         .package(&noting("late", &late).output("data", binary_output()))
         .package(&noting("stays", &gate("never")))
         .package(&shell("say", "printf hello"))
-        .expect_warning("http.status=507")
         .expect_warning("could not note how an attempt ended")
-        .expect_warning("a pass failed; it is repeated")
-        .expect_warning("could not start; trying again")
-        .expect_warning("could not remove old jobs; trying again")
-        .expect_warning("the disk is nearly full")
         .start();
     let disk = Disk::under(&mut server);
     let client = server.client();
@@ -152,16 +145,8 @@ fn a_full_disk_is_said_and_loses_nothing_and_afterwards_everything_goes_on() {
 #[test]
 fn a_full_disk_is_freed_by_removing_jobs() {
     let output = "head -c 200000 /dev/zero > $RUTTER_OUT/data";
-    let mut server = Server::builder()
-        .config("local: {cpus: 4}")
-        .config("jobs: {maxDiskPercent: 100}")
-        .package(&shell("large", output).output("data", binary_output()))
-        .expect_warning("http.status=507")
-        .expect_warning("a pass failed; it is repeated")
-        .expect_warning("could not start; trying again")
-        .expect_warning("could not remove old jobs; trying again")
-        .expect_warning("the disk is nearly full")
-        .start();
+    let mut server =
+        before_a_full_disk().package(&shell("large", output).output("data", binary_output())).start();
     let disk = Disk::under(&mut server);
     let client = server.client();
     let jobs: Vec<_> = (0..12).map(|_| client.submit("large", &json!({}))).collect();
@@ -387,4 +372,17 @@ fn a_data_folder_that_cannot_be_used_is_one_line_with_its_remedy() {
     let long = folder.path().join("d".repeat(120));
     let said = refusal(&mut serve(folder.path(), "127.0.0.1:0", &long));
     assert_says(&said, &["data", "107"]);
+}
+
+/// A server whose disk will be full, and what it says of that.
+fn before_a_full_disk() -> ServerBuilder {
+    let said = [
+        "http.status=507",
+        "a pass failed; it is repeated",
+        "could not start; trying again",
+        "could not remove old jobs; trying again",
+        "the disk is nearly full",
+    ];
+    let server = Server::builder().config("local: {cpus: 4}").config("jobs: {maxDiskPercent: 100}");
+    said.into_iter().fold(server, ServerBuilder::expect_warning)
 }

@@ -1,11 +1,15 @@
 //! What every store must do; run against each of them by `tests/conformance.rs`.
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use rutter_core::{
+    engine::Settings,
     id::{InstanceId, JobId},
     job::{Job, JobKey, Mode, ResponseShape, State},
-    plan::{Needs, Plan, PlannedUnit},
+    plan::{Needs, Plan, PlanDefaults, PlannedUnit},
+    process::UnitKind,
     store::{Call, CallId, CallKind, Inserted, JobFilter, JobStore, Page},
 };
 use rutter_types::{
@@ -74,6 +78,37 @@ pub fn sample(process: &str) -> (Job, Plan) {
 pub fn keyed(process: &str, key: &str) -> Job {
     let key = JobKey { key: key.into(), body_digest: "d".into() };
     Job { key: Some(key), ..sample(process).0 }
+}
+
+/// What engines are told that run nothing.
+pub fn settings() -> Settings {
+    Settings {
+        plan: PlanDefaults {
+            needs: Needs { cpu_milli: 100, memory_bytes: 1_000_000 },
+            limits: Limits {
+                command_seconds: 60,
+                grace_seconds: 1,
+                memory_bytes: None,
+                scratch_bytes: None,
+                output_bytes: 1_000_000_000,
+                log_bytes: 1_000_000,
+                contact_seconds: 60,
+            },
+            fetch: FetchPolicy {
+                max_bytes: 1_000_000,
+                idle_seconds: 5,
+                max_redirects: 5,
+                private_networks: true,
+                allow: Vec::new(),
+            },
+        },
+        unit: UnitKind::Command,
+        grace: Duration::from_secs(1),
+        keep: SignedDuration::from_hours(720),
+        keep_keys: SignedDuration::from_hours(24),
+        keep_tombstones: SignedDuration::from_hours(24),
+        disk_share: 0.8,
+    }
 }
 
 /// A time, in seconds after the first.

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use rcgen::{CertificateParams, KeyPair, SanType};
-use rutter_e2e::{Package, Server, ServerBuilder, static_agent};
+use rutter_e2e::{Package, Server, ServerBuilder, binary, static_agent};
 use rutter_testcluster::{Cluster, Image, Options};
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05}}
         namespace = cluster.namespace(),
     );
     let mut server = Server::builder()
-        .within(&prefix(cluster))
+        .by(&cluster.command(binary()))
         .config(&config)
         .file("agents.pem", &certificate)
         .file("agents.key", &key);
@@ -69,17 +69,8 @@ jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05}}
 
 /// A server that runs packages on this machine; in the same network, so that one test can ask both.
 pub(crate) fn local(packages: &[Package]) -> ServerBuilder {
-    let server = Server::builder().within(&prefix(cluster())).config("jobs: {graceSeconds: 2}");
+    let server = Server::builder().by(&cluster().command(binary())).config("jobs: {graceSeconds: 2}");
     packages.iter().fold(server, |server, package| server.package(package))
-}
-
-/// The words that enter the cluster's network, without a program.
-fn prefix(cluster: &Cluster) -> std::process::Command {
-    let whole = cluster.command("program");
-    let mut prefix = std::process::Command::new(whole.get_program());
-    let words: Vec<_> = whole.get_args().collect();
-    prefix.args(&words[..words.len() - 1]);
-    prefix
 }
 
 fn identity(address: std::net::Ipv4Addr) -> (String, String) {

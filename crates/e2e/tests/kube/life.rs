@@ -6,15 +6,17 @@ use serde_json::{Value, json};
 use crate::bed;
 
 fn jobs_of(job: &str) -> Vec<Value> {
-    let id = job.rsplit('/').next().unwrap();
-    let all = bed::get(&["jobs"]);
-    let named = |item: &&Value| item["metadata"]["name"].as_str().is_some_and(|name| name.contains(id));
-    all["items"].as_array().unwrap().iter().filter(named).cloned().collect()
+    objects_of("jobs", job)
 }
 
 fn pods_of(job: &str) -> Vec<Value> {
+    objects_of("pods", job)
+}
+
+/// What the cluster has of a job: its objects carry its id in their names.
+fn objects_of(kind: &str, job: &str) -> Vec<Value> {
     let id = job.rsplit('/').next().unwrap();
-    let all = bed::get(&["pods"]);
+    let all = bed::get(&[kind]);
     let named = |item: &&Value| item["metadata"]["name"].as_str().is_some_and(|name| name.contains(id));
     all["items"].as_array().unwrap().iter().filter(named).cloned().collect()
 }

@@ -6,7 +6,8 @@ use rutter_core::{
     plan::{Needs, Plan, PlannedUnit},
     process::{EnvEntry, EnvValue},
 };
-use rutter_types::agent::{Arg, FetchPolicy, Limits, Part, Source, StageItem};
+use rutter_store::conformance::sample;
+use rutter_types::agent::{Arg, Limits, Part, Source, StageItem};
 use serde_json::{Value, json};
 
 use super::job;
@@ -27,16 +28,14 @@ pub(crate) fn config() -> KubernetesConfig {
 }
 
 pub(crate) fn plan(kubernetes: Option<Value>) -> Plan {
+    let (_, plan) = sample("flood");
     Plan {
-        process: "flood".parse().unwrap(),
-        told_id: "flood".to_owned(),
         unit: PlannedUnit::Docker {
             image: "ghcr.io/example/flood:1.0".to_owned(),
             cpu_limit_milli: None,
             gpus: 0,
             kubernetes,
         },
-        env: Vec::new(),
         inputs: serde_json::from_value(json!({"password": "hunter2"})).unwrap(),
         stage: vec![StageItem {
             input: "dem".to_owned(),
@@ -49,26 +48,9 @@ pub(crate) fn plan(kubernetes: Option<Value>) -> Plan {
             Arg(vec![Part::Text("flood".to_owned())]),
             Arg(vec![Part::Text("--key=hunter2".to_owned())]),
         ],
-        package_folder: None,
-        outputs: Vec::new(),
         needs: Needs { cpu_milli: 500, memory_bytes: 4_000_000_000 },
-        limits: Limits {
-            command_seconds: 3600,
-            grace_seconds: 10,
-            memory_bytes: None,
-            scratch_bytes: None,
-            output_bytes: 1_000_000_000,
-            log_bytes: 64_000_000,
-            contact_seconds: 3600,
-        },
-        retries: 0,
-        fetch: FetchPolicy {
-            max_bytes: 1,
-            idle_seconds: 1,
-            max_redirects: 1,
-            private_networks: false,
-            allow: Vec::new(),
-        },
+        limits: Limits { command_seconds: 3600, grace_seconds: 10, ..plan.limits },
+        ..plan
     }
 }
 

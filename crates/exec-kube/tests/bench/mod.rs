@@ -13,8 +13,9 @@ use rutter_core::{
     process::{EnvEntry, EnvValue},
 };
 use rutter_exec_kube::{Access, KubernetesConfig, KubernetesExecutor, job_name};
+use rutter_store::conformance::sample;
 use rutter_testcluster::{Cluster, Image, Options, usable};
-use rutter_types::agent::{Arg, FetchPolicy, Limits, Part};
+use rutter_types::agent::Limits;
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 
@@ -165,9 +166,8 @@ impl Bench {
 
 /// A plan whose agent does this.
 pub(crate) fn plan(what: &str) -> Plan {
+    let (_, plan) = sample("test");
     Plan {
-        process: "test".parse().unwrap(),
-        told_id: "test".to_owned(),
         unit: PlannedUnit::Docker {
             image: TOOLS.to_owned(),
             cpu_limit_milli: None,
@@ -175,29 +175,9 @@ pub(crate) fn plan(what: &str) -> Plan {
             kubernetes: None,
         },
         env: vec![EnvEntry { name: "DO".to_owned(), value: EnvValue::Text(what.to_owned()) }],
-        inputs: serde_json::Map::new(),
-        stage: Vec::new(),
-        command: vec![Arg(vec![Part::Text("program".to_owned())])],
-        package_folder: None,
-        outputs: Vec::new(),
         needs: Needs { cpu_milli: 10, memory_bytes: 16_000_000 },
-        limits: Limits {
-            command_seconds: 3600,
-            grace_seconds: 2,
-            memory_bytes: None,
-            scratch_bytes: None,
-            output_bytes: 1,
-            log_bytes: 1,
-            contact_seconds: 1,
-        },
-        retries: 0,
-        fetch: FetchPolicy {
-            max_bytes: 1,
-            idle_seconds: 1,
-            max_redirects: 1,
-            private_networks: false,
-            allow: Vec::new(),
-        },
+        limits: Limits { command_seconds: 3600, grace_seconds: 2, ..plan.limits },
+        ..plan
     }
 }
 

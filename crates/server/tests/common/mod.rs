@@ -14,14 +14,12 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use jiff::SignedDuration;
 use rutter_core::{
     clock::SystemClock,
-    engine::Settings,
     executor::{AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Waiting},
     id::{InstanceId, LaunchName},
     logs::Logs,
-    plan::{Needs, Plan, PlanDefaults},
+    plan::Plan,
     process::{
         UnitKind,
         registry::{Registry, Runs},
@@ -31,13 +29,23 @@ use rutter_core::{
     store::JobStore,
 };
 use rutter_server::{App, AppState, ServerConfig};
-use rutter_store::MemoryStore;
-use rutter_types::agent::{FetchPolicy, Limits};
+use rutter_store::{MemoryStore, conformance::settings};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 /// A browser's `Accept`.
 pub(crate) const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+
+/// Every kind of `Accept` that clients send.
+pub(crate) const ACCEPTS: [Option<&str>; 7] = [
+    None,
+    Some("*/*"),
+    Some(BROWSER),
+    Some("application/json"),
+    Some("text/html"),
+    Some("image/tiff"),
+    Some("nonsense"),
+];
 
 /// A server in memory with the shipped processes, and an executor that runs nothing.
 pub(crate) struct Server {
@@ -152,36 +160,6 @@ pub(crate) fn request(method: Method, path: &str, headers: &[(&str, &str)], body
 /// The processes that Rutter ships.
 pub(crate) fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../processes")
-}
-
-fn settings() -> Settings {
-    Settings {
-        plan: PlanDefaults {
-            needs: Needs { cpu_milli: 100, memory_bytes: 1_000_000 },
-            limits: Limits {
-                command_seconds: 60,
-                grace_seconds: 1,
-                memory_bytes: None,
-                scratch_bytes: None,
-                output_bytes: 1_000_000_000,
-                log_bytes: 1_000_000,
-                contact_seconds: 60,
-            },
-            fetch: FetchPolicy {
-                max_bytes: 1_000_000,
-                idle_seconds: 5,
-                max_redirects: 5,
-                private_networks: true,
-                allow: Vec::new(),
-            },
-        },
-        unit: UnitKind::Command,
-        grace: Duration::from_secs(1),
-        keep: SignedDuration::from_hours(720),
-        keep_keys: SignedDuration::from_hours(24),
-        keep_tombstones: SignedDuration::from_hours(24),
-        disk_share: 0.8,
-    }
 }
 
 /// Remembers what was launched and runs nothing: a test speaks for the agents, with `LAUNCH#UID` as their token.

@@ -4,19 +4,10 @@ use rutter_core::id::JobId;
 use serde_json::json;
 
 use crate::{
-    common::{Answer, BROWSER, Server},
+    common::{ACCEPTS, Answer, BROWSER, Server},
     play::{EVERYTHING, asking, server},
 };
 
-const ACCEPTS: [Option<&str>; 7] = [
-    None,
-    Some("*/*"),
-    Some(BROWSER),
-    Some("application/json"),
-    Some("text/html"),
-    Some("image/tiff"),
-    Some("nonsense"),
-];
 const JSON: &str = "application/json";
 const HTML: &str = "text/html";
 const TEXT: &str = "text/plain";

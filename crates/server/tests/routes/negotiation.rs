@@ -1,6 +1,6 @@
 //! Every route of documents, by every kind of `Accept` and `f=`.
 
-use crate::common::{BROWSER, Server};
+use crate::common::{ACCEPTS, BROWSER, Server};
 
 /// What comes: the status and the media type.
 type Wanted = (u16, &'static str);
@@ -36,17 +36,8 @@ async fn every_document_by_every_accept_and_f() {
     let job = server.post("/processes/countdown/execution", &[], &serde_json::json!({"inputs": {}})).await;
     let job = format!("/jobs/{}", job.json()["jobID"].as_str().unwrap_or("none"));
     let routes = ["/", "/conformance", "/api", "/processes", "/processes/echo", "/jobs", &job];
-    let accepts = [
-        None,
-        Some("*/*"),
-        Some(BROWSER),
-        Some("application/json"),
-        Some("text/html"),
-        Some("image/tiff"),
-        Some("nonsense"),
-    ];
     for route in routes {
-        for accept in accepts {
+        for accept in ACCEPTS {
             for f in [None, Some("json"), Some("html"), Some("xml-nonsense")] {
                 let path = f.map_or_else(|| route.to_owned(), |f| format!("{route}?f={f}"));
                 let headers: Vec<_> = accept.map(|accept| ("accept", accept)).into_iter().collect();

@@ -11,17 +11,16 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use jiff::SignedDuration;
 use rutter_core::{
     agents::AgentError,
     archive,
     clock::{Clock, ManualClock},
-    engine::{Engine, Found, Settings, Submission, SubmitError, Submitted},
+    engine::{Engine, Found, Submission, SubmitError, Submitted},
     executor::{AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Waiting},
     id::{JobId, LaunchName},
     job::{Job, Mode, State},
     logs::Logs,
-    plan::{Needs, Plan, PlanDefaults},
+    plan::Plan,
     process::{
         UnitKind,
         registry::{Registry, Runs},
@@ -29,10 +28,10 @@ use rutter_core::{
     reconcile::{self, Ingredients},
     results::{Objects, hex},
 };
-use rutter_store::conformance::at;
+use rutter_store::conformance::{at, settings};
 use rutter_types::{
     ExecuteRequest,
-    agent::{FetchPolicy, Limits, Outcome, OutputFile, Report, Usage, Verdict},
+    agent::{Outcome, OutputFile, Report, Usage, Verdict},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -253,36 +252,6 @@ pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it comes");
-}
-
-fn settings() -> Settings {
-    Settings {
-        plan: PlanDefaults {
-            needs: Needs { cpu_milli: 100, memory_bytes: 1_000_000 },
-            limits: Limits {
-                command_seconds: 60,
-                grace_seconds: 1,
-                memory_bytes: None,
-                scratch_bytes: None,
-                output_bytes: 1_000_000,
-                log_bytes: 1_000_000,
-                contact_seconds: 60,
-            },
-            fetch: FetchPolicy {
-                max_bytes: 1,
-                idle_seconds: 1,
-                max_redirects: 0,
-                private_networks: false,
-                allow: Vec::new(),
-            },
-        },
-        unit: UnitKind::Command,
-        grace: Duration::from_secs(1),
-        keep: SignedDuration::from_hours(720),
-        keep_keys: SignedDuration::from_hours(24),
-        keep_tombstones: SignedDuration::from_hours(24),
-        disk_share: 0.8,
-    }
 }
 
 /// Remembers what was launched and runs nothing. It outlives servers, as agents do.
