@@ -160,7 +160,7 @@ impl Agents {
         let missing = || AgentError::Invalid { reason: "that result is not there any more".into() };
         let id = job.parse().map_err(|_| missing())?;
         let source = self.0.store.get(id).await?.filter(|_| named).ok_or_else(missing)?;
-        let State::Successful { results, .. } = source.state else { return Err(missing()) };
+        let State::Successful { results, .. } = &source.state else { return Err(missing()) };
         let value = results.get(output).and_then(|values| values.get(index)).cloned().ok_or_else(missing)?;
         let body = self.0.objects.open_value(&value, None).await?;
         Ok((value, body))
@@ -246,27 +246,27 @@ impl Agents {
     /// The job of an attempt that has its order, while it may still change.
     ///
     /// An attempt that is not on record got its order before the database was lost: then it is put on record again.
-    async fn active(&self, attempt: &AttemptName) -> Result<Job, AgentError> {
+    async fn active(&self, attempt: &AttemptName) -> Result<Arc<Job>, AgentError> {
         let job = self.open(attempt).await?;
         if has_attempt(&job, attempt) {
             return Ok(job);
         }
         let now = self.0.clock.now();
         match self.0.change(job.id, |job| job.attempt_started(&attempt.uid, now)).await? {
-            Changed::Done(job) => Ok(*job),
+            Changed::Done(job) => Ok(job),
             Changed::Refused(_) | Changed::Missing => Err(AgentError::Over),
         }
     }
 
     /// The job of an attempt, while it may still change.
-    async fn open(&self, attempt: &AttemptName) -> Result<Job, AgentError> {
+    async fn open(&self, attempt: &AttemptName) -> Result<Arc<Job>, AgentError> {
         let job = self.0.store.get(attempt.launch.job).await?.ok_or(AgentError::Over)?;
         let over = job.status().is_terminal() || job.launches != attempt.launch.launch;
         if over { Err(AgentError::Over) } else { Ok(job) }
     }
 
     /// The job that this very attempt published.
-    async fn published(&self, attempt: &AttemptName) -> Result<Option<Job>, AgentError> {
+    async fn published(&self, attempt: &AttemptName) -> Result<Option<Arc<Job>>, AgentError> {
         let job = self.0.store.get(attempt.launch.job).await?;
         Ok(job.filter(|job| {
             let last = job.attempts.last().is_some_and(|last| last.uid == attempt.uid);

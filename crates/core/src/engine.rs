@@ -133,7 +133,7 @@ pub enum SubmitError {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
     /// A job.
-    Job(Box<Job>),
+    Job(Arc<Job>),
     /// A job that was removed then.
     Gone(Timestamp),
     /// Nothing.
@@ -144,9 +144,9 @@ pub enum Found {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Dismissed {
     /// The job was active and is ended.
-    Ended(Box<Job>),
+    Ended(Arc<Job>),
     /// The job was over: its record and results are removed.
-    Removed(Box<Job>),
+    Removed(Arc<Job>),
     /// It was removed before.
     Gone,
     /// There is no such job.
@@ -194,7 +194,7 @@ impl Engine {
                 // One that was removed in between took its key with it: the next round inserts.
                 Inserted::Known { id, .. } => {
                     if let Some(job) = parts.store.get(id).await? {
-                        return Ok(Submitted { job, known: true });
+                        return Ok(Submitted { job: Arc::unwrap_or_clone(job), known: true });
                     }
                 }
             }
@@ -210,14 +210,15 @@ impl Engine {
         let mut faults = Vec::new();
         for (pointer, wanted) in valid.own_results() {
             let job = self.job(wanted.job).await?;
-            let value = job.filter(|job| job.owner.as_ref() == caller || job.owner.is_none()).and_then(
-                |job| match job.state {
-                    State::Successful { results, .. } => {
-                        results.get(wanted.output.as_str())?.get(wanted.index).cloned()
+            let value =
+                job.filter(|job| job.owner.as_ref() == caller || job.owner.is_none()).and_then(|job| {
+                    match &job.state {
+                        State::Successful { results, .. } => {
+                            results.get(wanted.output.as_str())?.get(wanted.index).cloned()
+                        }
+                        _ => None,
                     }
-                    _ => None,
-                },
-            );
+                });
             if value.is_none() {
                 faults
                     .push(Fault::new(pointer, "there is no such result here: name one of a successful job"));
@@ -232,14 +233,14 @@ impl Engine {
             return Ok(Found::Gone(since));
         }
         if let Some(job) = self.0.store.get(id).await? {
-            return Ok(Found::Job(Box::new(job)));
+            return Ok(Found::Job(job));
         }
         Ok(self.0.store.gone(id).await?.map_or(Found::Unknown, Found::Gone))
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+    async fn job(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
         match self.find(id).await? {
-            Found::Job(job) => Ok(Some(*job)),
+            Found::Job(job) => Ok(Some(job)),
             Found::Gone(_) | Found::Unknown => Ok(None),
         }
     }
@@ -252,7 +253,7 @@ impl Engine {
     }
 
     /// Wait until a job is over, at most so long; then give it as it is. `None` = there is no such job.
-    pub async fn wait(&self, id: JobId, limit: Duration) -> Result<Option<Job>, StoreError> {
+    pub async fn wait(&self, id: JobId, limit: Duration) -> Result<Option<Arc<Job>>, StoreError> {
         let mut subscription = self.0.changes.subscribe(id);
         let deadline = tokio::time::Instant::now() + limit;
         loop {

@@ -329,7 +329,7 @@ async fn try_start(parts: &Parts, name: LaunchName) -> Result<bool, PassError> {
     }
     if job.launches < name.launch {
         let now = parts.clock.now();
-        let launched = job.launched(now).map_err(|_| StoreError::Record {
+        let launched = Arc::unwrap_or_clone(job).launched(now).map_err(|_| StoreError::Record {
             id: name.job.to_string(),
             source: serde::de::Error::custom("a waiting job that can't be launched"),
         })?;

@@ -1,5 +1,7 @@
 //! Where jobs are kept. Two real implementations (SQLite, memory), held to one conformance suite.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rutter_types::StatusCode;
@@ -26,7 +28,7 @@ pub trait JobStore: Send + Sync {
     async fn insert(&self, job: &Job, plan: &Plan) -> Result<Inserted, StoreError>;
 
     /// One job.
-    async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError>;
+    async fn get(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError>;
 
     /// The plan of a job.
     async fn plan(&self, id: JobId) -> Result<Option<Plan>, StoreError>;
@@ -128,10 +130,10 @@ pub struct Page {
 pub struct Cursor(pub i64);
 
 /// A page of jobs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobPage {
     /// Newest first.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Arc<Job>>,
     /// Where to go on; `None` = this was the last page.
     pub next: Option<Cursor>,
 }

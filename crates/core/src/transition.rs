@@ -1,5 +1,7 @@
 //! How a job's record changes: load, transition, compare-and-set, tell. The one way in which states are written.
 
+use std::sync::Arc;
+
 use rutter_types::StatusCode;
 
 use crate::{
@@ -13,9 +15,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Changed {
     /// Stored: the job as it is now.
-    Done(Box<Job>),
+    Done(Arc<Job>),
     /// The job can't change so: it is as it was.
-    Refused(Box<Job>),
+    Refused(Arc<Job>),
     /// There is no such job.
     Missing,
 }
@@ -29,7 +31,7 @@ impl Parts {
     ) -> Result<Changed, StoreError> {
         loop {
             let Some(before) = self.store.get(id).await? else { return Ok(Changed::Missing) };
-            let Ok(mut after) = step(before.clone()) else { return Ok(Changed::Refused(Box::new(before))) };
+            let Ok(mut after) = step(Job::clone(&before)) else { return Ok(Changed::Refused(before)) };
             // A step may take several transitions; to the store it is one.
             after.revision = before.revision + 1;
             let calls = calls_for(&before, &after);
@@ -41,7 +43,7 @@ impl Parts {
                 if !calls.is_empty() {
                     self.calls.notify_one();
                 }
-                return Ok(Changed::Done(Box::new(after)));
+                return Ok(Changed::Done(Arc::new(after)));
             }
         }
     }

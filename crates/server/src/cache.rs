@@ -45,6 +45,14 @@ impl Document {
         Self::new(answer::HTML_TYPE, page.into_bytes())
     }
 
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub(crate) fn etag(&self) -> &HeaderValue {
+        &self.etag
+    }
+
     pub(crate) fn respond(&self, negotiated: &Negotiated) -> Response {
         let compressed =
             if negotiated.gzip { self.gzip.get_or_init(|| gzip(&self.bytes)).clone() } else { None };

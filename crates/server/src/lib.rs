@@ -25,6 +25,7 @@ pub mod render;
 pub mod routes;
 mod serve;
 mod state;
+mod statuses;
 mod steady;
 mod tokens;
 pub mod ui;

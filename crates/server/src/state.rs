@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use rutter_core::{engine::Engine, process::Registry};
 use tokio::sync::watch;
 
-use crate::{cache::Cache, config::ServerConfig, metrics::Metrics, ui::Pages};
+use crate::{cache::Cache, config::ServerConfig, metrics::Metrics, statuses::Statuses, ui::Pages};
 
 /// What every handler works with; cheap to clone.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Documents made from the processes, kept until those change.
     pub(crate) cache: Arc<Cache>,
+    /// Statuses of jobs, kept until those change.
+    pub(crate) statuses: Arc<Statuses>,
     stopping: Arc<watch::Sender<bool>>,
 }
 
@@ -35,6 +37,7 @@ impl AppState {
             pages: Arc::new(Pages::new()),
             metrics: Arc::new(Metrics::new()),
             cache: Arc::new(Cache::default()),
+            statuses: Arc::new(Statuses::default()),
             stopping: Arc::new(watch::Sender::new(false)),
         }
     }

@@ -1,6 +1,6 @@
 //! What every store must do; run against each of them by `tests/conformance.rs`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
@@ -126,6 +126,7 @@ pub async fn run<S: JobStore>(empty: impl Fn() -> S) {
     lists_newest_first_in_stable_pages(&empty()).await;
     filters(&empty()).await;
     filters_by_duration(&empty()).await;
+    shows_each_change_everywhere(&empty()).await;
     removes_only_what_is_over(&empty()).await;
     restores_what_was_lost(&empty()).await;
     gives_keys_back(&empty()).await;
@@ -184,7 +185,7 @@ async fn keeps_its_instance(store: &impl JobStore) {
 async fn gives_back_what_was_stored(store: &impl JobStore) {
     let (job, plan) = sample("flood");
     store.insert(&job, &plan).await.expect("stored");
-    assert_eq!(store.get(job.id).await.expect("read"), Some(job.clone()));
+    assert_eq!(store.get(job.id).await.expect("read"), Some(Arc::new(job.clone())));
     assert_eq!(store.plan(job.id).await.expect("read"), Some(plan));
     assert_eq!(store.get(JobId::generate()).await.expect("read"), None);
     assert_eq!(store.gone(job.id).await.expect("read"), None);
@@ -197,7 +198,7 @@ async fn replaces_by_compare_and_set(store: &impl JobStore) {
     let second = job.clone().dismissed(at(1)).expect("active");
     assert!(store.replace(&first, &[]).await.expect("stored"));
     assert!(!store.replace(&second, &[]).await.expect("answered"), "somebody was first");
-    assert_eq!(store.get(job.id).await.expect("read"), Some(first));
+    assert_eq!(store.get(job.id).await.expect("read"), Some(Arc::new(first)));
     let (unknown, _) = sample("flood");
     assert!(!store.replace(&running(unknown, 1), &[]).await.expect("answered"));
 }
@@ -210,7 +211,7 @@ async fn never_changes_a_job_that_is_over(store: &impl JobStore) {
     assert!(!store.replace(&again, &[]).await.expect("answered"));
     store.set_archived(over.id).await.expect("stored");
     let archived = store.get(over.id).await.expect("read").expect("there");
-    assert_eq!(archived, Job { archived: true, ..over });
+    assert_eq!(*archived, Job { archived: true, ..over });
 }
 
 async fn knows_keys(store: &impl JobStore) {
@@ -322,6 +323,41 @@ async fn filters_by_duration(store: &impl JobStore) {
     assert!(found(Some(0.0), None, vec![StatusCode::Accepted]).await.is_empty());
 }
 
+/// Whoever asks after a change sees it, alone and in the list; also a job that took the place of a removed one.
+async fn shows_each_change_everywhere(store: &impl JobStore) {
+    let (mut job, plan) = sample("seen");
+    job.created = at(500);
+    store.insert(&job, &plan).await.expect("stored");
+    seen(store, &job).await;
+    job = change(store, running(job, 501)).await;
+    seen(store, &job).await;
+    job = change(store, failed(job, at(502))).await;
+    seen(store, &job).await;
+    store.set_archived(job.id).await.expect("stored");
+    job.archived = true;
+    seen(store, &job).await;
+    assert!(store.remove(job.id, at(503)).await.expect("removed"));
+    assert_eq!(store.get(job.id).await.expect("read"), None);
+    let (mut other, _) = sample("seen");
+    other.created = job.created;
+    add(store, &other).await;
+    seen(store, &other).await;
+    assert_eq!(store.get(job.id).await.expect("read"), None);
+}
+
+/// The one job of its process is shown so, twice.
+async fn seen(store: &impl JobStore, job: &Job) {
+    let filter = JobFilter { processes: vec![job.process.to_string()], ..JobFilter::default() };
+    let by_status = JobFilter { statuses: vec![job.status()], ..filter.clone() };
+    for _ in 0..2 {
+        assert_eq!(store.get(job.id).await.expect("read").as_deref(), Some(job));
+        for filter in [&filter, &by_status] {
+            let page = store.list(filter, Page { after: None, limit: 9 }).await.expect("a page");
+            assert!(page.jobs.iter().map(|job| &**job).eq([job]));
+        }
+    }
+}
+
 async fn removes_only_what_is_over(store: &impl JobStore) {
     let (active, _) = sample("flood");
     add(store, &active).await;
@@ -342,7 +378,7 @@ async fn restores_what_was_lost(store: &impl JobStore) {
     let job = job.launched(at(1)).expect("active");
     assert!(store.restore(&job, Some(&plan)).await.expect("stored"));
     assert!(!store.restore(&job, Some(&plan)).await.expect("answered"));
-    assert_eq!(store.get(job.id).await.expect("read"), Some(job.clone()));
+    assert_eq!(store.get(job.id).await.expect("read"), Some(Arc::new(job.clone())));
     assert_eq!(store.unfinished().await.expect("read"), [(job.id, plan.needs, true)]);
     change(store, running(job, 2)).await;
 }
@@ -437,11 +473,11 @@ async fn tells_what_is_left_to_do(store: &impl JobStore) {
 
 /// A job put back after its row was lost stands where it stood, not at the top.
 async fn orders_by_creation(store: &impl JobStore) {
-    let mut jobs: Vec<Job> = (0..4)
+    let mut jobs: Vec<Arc<Job>> = (0..4)
         .map(|number| {
             let (mut job, _) = sample("flood");
             job.created = at(number);
-            job
+            Arc::new(job)
         })
         .collect();
     for index in [2, 0, 3] {

@@ -4,6 +4,7 @@ pub mod conformance;
 mod lock;
 mod memory;
 mod place;
+mod recent;
 mod record;
 mod sqlite;
 

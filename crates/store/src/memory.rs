@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -38,7 +38,7 @@ fn key_name(job: &Job) -> Option<KeyName> {
 #[derive(Debug, Default)]
 struct State {
     instance: Option<InstanceId>,
-    jobs: BTreeMap<i64, (Job, Option<Plan>)>,
+    jobs: BTreeMap<i64, (Arc<Job>, Option<Plan>)>,
     places: HashMap<JobId, i64>,
     keys: HashMap<KeyName, Known>,
     gone: HashMap<JobId, Timestamp>,
@@ -46,7 +46,7 @@ struct State {
 }
 
 impl State {
-    fn job(&self, id: JobId) -> Option<&Job> {
+    fn job(&self, id: JobId) -> Option<&Arc<Job>> {
         self.jobs.get(self.places.get(&id)?).map(|(job, _)| job)
     }
 
@@ -66,7 +66,7 @@ impl State {
         while self.jobs.contains_key(&place) {
             place += 1;
         }
-        self.jobs.insert(place, (job.clone(), plan.cloned()));
+        self.jobs.insert(place, (Arc::new(job.clone()), plan.cloned()));
         self.places.insert(job.id, place);
     }
 }
@@ -119,7 +119,7 @@ impl JobStore for MemoryStore {
         Ok(Inserted::New)
     }
 
-    async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+    async fn get(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
         Ok(self.lock().job(id).cloned())
     }
 
@@ -136,7 +136,7 @@ impl JobStore for MemoryStore {
         }
         let place = state.places[&job.id];
         if let Some((stored, _)) = state.jobs.get_mut(&place) {
-            stored.clone_from(job);
+            *stored = Arc::new(job.clone());
         }
         state.calls.extend(calls.iter().map(|call| (call.id, call.clone())));
         Ok(true)
@@ -171,7 +171,8 @@ impl JobStore for MemoryStore {
         let mut state = self.lock();
         let place = state.places.get(&id).copied();
         if let Some((job, _)) = place.and_then(|place| state.jobs.get_mut(&place)) {
-            job.archived |= job.status().is_terminal();
+            let archived = job.archived || job.status().is_terminal();
+            Arc::make_mut(job).archived = archived;
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ async fn a_full_disk_is_said_and_survived() {
     };
     assert!(matches!(error, StoreError::Full), "{error}");
     for job in &stored {
-        assert_eq!(store.get(job.id).await.unwrap().as_ref(), Some(job));
+        assert_eq!(store.get(job.id).await.unwrap().as_deref(), Some(job));
     }
     // While it is full, jobs still end and are removed; that makes room, and the same store takes jobs again.
     let ended = stored[0].clone().dismissed(stored[0].created).unwrap();
@@ -112,7 +112,7 @@ async fn a_full_disk_is_said_and_survived() {
     assert!(store.remove(ended.id, ended.updated).await.unwrap());
     let (job, plan) = large();
     assert_eq!(store.insert(&job, &plan).await.unwrap(), Inserted::New);
-    assert_eq!(store.get(kept.id).await.unwrap(), Some(kept));
+    assert_eq!(store.get(kept.id).await.unwrap(), Some(std::sync::Arc::new(kept)));
     drop(store);
     let verdict: String =
         database(&folder).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();

@@ -1,5 +1,7 @@
 //! `GET` and `DELETE /jobs/{id}`: the status of a job, and its end; `GET /jobs/{id}/request`: what was asked.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::{Path, State},
@@ -19,10 +21,12 @@ use crate::{
     access::{Caller, may_see},
     answer,
     base::Base,
+    cache::Document,
     error::ApiError,
-    negotiate::Negotiated,
+    negotiate::{Format, Negotiated},
     render::status::StatusDocument,
     state::AppState,
+    statuses::Status,
     ui::JobView,
 };
 
@@ -40,11 +44,11 @@ pub(super) fn routes() -> Router<AppState> {
 ///
 /// # Errors
 /// [`ApiError::NoSuchJob`], [`ApiError::Gone`], or the store's.
-pub(super) async fn visible(state: &AppState, caller: &Caller, id: &str) -> Result<Job, ApiError> {
+pub(super) async fn visible(state: &AppState, caller: &Caller, id: &str) -> Result<Arc<Job>, ApiError> {
     let unknown = || ApiError::NoSuchJob { id: id.chars().take(100).collect() };
     let job_id: JobId = id.parse().map_err(|_| unknown())?;
     match state.engine.find(job_id).await? {
-        Found::Job(job) if may_see(caller, &job) => Ok(*job),
+        Found::Job(job) if may_see(caller, &job) => Ok(job),
         Found::Job(_) | Found::Unknown => Err(unknown()),
         Found::Gone(at) => Err(ApiError::Gone { id: id.into(), at }),
     }
@@ -65,6 +69,15 @@ pub(crate) fn status_json(state: &AppState, base: &Base, job: &Job) -> Result<Ve
     Ok(text)
 }
 
+/// The same of a stored job, ready to be sent.
+///
+/// # Errors
+/// Of serialising.
+pub(super) fn kept_status(state: &AppState, base: &Base, job: &Job) -> Result<Arc<Status>, ApiError> {
+    let make = || Ok(Document::new(answer::JSON_TYPE, status_json(state, base, job)?));
+    state.statuses.get(base, job, make)
+}
+
 /// The same for pages.
 ///
 /// # Errors
@@ -81,7 +94,10 @@ async fn read(
     negotiated: Negotiated,
 ) -> Result<Response, ApiError> {
     let job = visible(&state, &caller, &id).await?;
-    respond(&state, &base, &job, &negotiated).await
+    match negotiated.format {
+        Format::Json => Ok(kept_status(&state, &base, &job)?.document.respond(&negotiated)),
+        Format::Html => respond(&state, &base, &job, &negotiated).await,
+    }
 }
 
 async fn dismiss(
@@ -94,7 +110,7 @@ async fn dismiss(
     let job = visible(&state, &caller, &id).await?;
     let gone = |at| Err(ApiError::Gone { id: id.clone(), at });
     let mut job = match state.engine.dismiss(job.id).await? {
-        Dismissed::Ended(job) | Dismissed::Removed(job) => *job,
+        Dismissed::Ended(job) | Dismissed::Removed(job) => Arc::unwrap_or_clone(job),
         Dismissed::Gone => return gone(state.engine.clock().now()),
         Dismissed::Unknown => return Err(ApiError::NoSuchJob { id }),
     };
@@ -113,7 +129,7 @@ async fn respond(
     job: &Job,
     negotiated: &Negotiated,
 ) -> Result<Response, ApiError> {
-    let is_page = negotiated.format == crate::negotiate::Format::Html;
+    let is_page = negotiated.format == Format::Html;
     let tail = if is_page { state.engine.logs().tail(job, TAIL).await? } else { Vec::new() };
     answer::respond(negotiated, &status_document(state, base, job), || page(state, base, job, tail))
 }

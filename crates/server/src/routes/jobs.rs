@@ -6,20 +6,18 @@ use http::Uri;
 use jiff::Timestamp;
 use rutter_core::{
     id::ProcessId,
-    job::Job,
     store::{Cursor, JobFilter, JobPage, Page},
 };
 use rutter_types::{Link, StatusCode};
-use serde::Serialize;
 
-use super::job::{status_document, status_info};
+use super::job::{kept_status, status_info};
 use crate::{
     access::Caller,
     answer,
     base::Base,
+    cache::Document,
     error::ApiError,
     negotiate::{Format, Negotiated},
-    render::status::StatusDocument,
     state::AppState,
     ui::{FilterView, JobsView},
 };
@@ -49,32 +47,43 @@ async fn list(
         state.engine.list(&filter, query.page).await?
     };
     let next = found.next.map(|cursor| base.url(&page_path(&uri, Some(cursor))));
-    let document = Document {
-        jobs: Jobs { state: &state, base: &base, jobs: &found.jobs },
-        links: links(&base, &uri, negotiated.format, next.as_deref()),
-    };
-    answer::respond(&negotiated, &document, || {
-        page(&state, &base, &uri, &found, next.clone(), query.view, query.page)
-    })
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    jobs: Jobs<'a>,
-    links: Vec<Link>,
-}
-
-struct Jobs<'a> {
-    state: &'a AppState,
-    base: &'a Base,
-    jobs: &'a [Job],
-}
-
-impl Serialize for Jobs<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let document = |job| -> StatusDocument<'_> { status_document(self.state, self.base, job) };
-        serializer.collect_seq(self.jobs.iter().map(document))
+    match negotiated.format {
+        Format::Json => {
+            let links = links(&base, &uri, negotiated.format, next.as_deref());
+            json(&state, &base, &negotiated, &found, &links)
+        }
+        Format::Html => {
+            let page = page(&state, &base, &uri, &found, next, query.view, query.page)?;
+            Ok(Document::html(page).respond(&negotiated))
+        }
     }
+}
+
+/// `{"jobs": […], "links": […]}` of statuses that are mostly there already.
+fn json(
+    state: &AppState,
+    base: &Base,
+    negotiated: &Negotiated,
+    found: &JobPage,
+    links: &[Link],
+) -> Result<Response, ApiError> {
+    let links = serde_json::to_vec(links)?;
+    let mut text = Vec::with_capacity(found.jobs.len() * 2048 + links.len() + 32);
+    // The tags of the statuses stand for them: hashing the whole page would take longer than making it.
+    let mut tags = links.clone();
+    text.extend_from_slice(b"{\"jobs\":[");
+    for (number, job) in found.jobs.iter().enumerate() {
+        let status = kept_status(state, base, job)?;
+        if number > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(status.document.bytes());
+        tags.extend_from_slice(status.document.etag().as_bytes());
+    }
+    text.extend_from_slice(b"],\"links\":");
+    text.extend_from_slice(&links);
+    text.push(b'}');
+    Ok(answer::whole(negotiated, answer::JSON_TYPE, &answer::etag(&tags), text.into()))
 }
 
 fn links(base: &Base, uri: &Uri, format: Format, next: Option<&str>) -> Vec<Link> {

@@ -1,5 +1,7 @@
 //! `GET /jobs/{id}/logs`: what the program printed, as text: so far, in part, or followed to its end.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::{Path, State},
@@ -103,7 +105,7 @@ fn stream_at_once(pieces: ByteStream) -> Response {
 }
 
 /// A part that is there already.
-fn portion(state: AppState, job: Job, range: std::ops::Range<u64>) -> ByteStream {
+fn portion(state: AppState, job: Arc<Job>, range: std::ops::Range<u64>) -> ByteStream {
     flow(|sink| async move {
         let mut at = range.start;
         while at < range.end {

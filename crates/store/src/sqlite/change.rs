@@ -20,13 +20,15 @@ pub(super) fn set_instance(connection: &Connection, id: InstanceId) -> Result<()
     Ok(())
 }
 
+/// What became of an insert, and where the new job is.
+pub(super) type Put = (Inserted, Option<i64>);
+
 /// Store a new job, or give the one that has its key.
-pub(super) fn insert(connection: &Connection, row: &JobRow, plan: &[u8]) -> Result<Inserted, Fault> {
+pub(super) fn insert(connection: &Connection, row: &JobRow, plan: &[u8]) -> Result<Put, Fault> {
     if let Some(known) = known(connection, row)? {
-        return Ok(known);
+        return Ok((known, None));
     }
-    put(connection, row, Some(plan))?;
-    Ok(Inserted::New)
+    Ok((Inserted::New, Some(put(connection, row, Some(plan))?)))
 }
 
 /// Put back a job whose row was lost; not one that was removed.
@@ -62,7 +64,8 @@ fn take_key(connection: &Connection, row: &JobRow) -> Result<(), Fault> {
     Ok(())
 }
 
-fn put(connection: &Connection, row: &JobRow, plan: Option<&[u8]>) -> Result<(), Fault> {
+/// Where it is put.
+fn put(connection: &Connection, row: &JobRow, plan: Option<&[u8]>) -> Result<i64, Fault> {
     take_key(connection, row)?;
     let seq = free_place(connection, place::first(row.created))?;
     let sql = "INSERT INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -85,7 +88,7 @@ fn put(connection: &Connection, row: &JobRow, plan: Option<&[u8]>) -> Result<(),
     if let Some(plan) = plan {
         connection.prepare_cached("INSERT INTO plan VALUES (?1, ?2)")?.execute(params![seq, plan])?;
     }
-    Ok(())
+    Ok(seq)
 }
 
 /// The place after those of the same microsecond. More jobs than a microsecond has places go past its end; how far is
@@ -113,19 +116,19 @@ pub(super) fn drift(connection: &Connection) -> Result<i64, Fault> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
-/// Compare-and-set; a job that is over never changes (invariant 3).
-pub(super) fn replace(connection: &Connection, row: &JobRow, queued: &[Call]) -> Result<bool, Fault> {
+/// Compare-and-set; a job that is over never changes (invariant 3). Where the job is; `None` = nothing was changed.
+pub(super) fn replace(connection: &Connection, row: &JobRow, queued: &[Call]) -> Result<Option<i64>, Fault> {
     let sql = "SELECT seq, status, span, launches FROM job WHERE id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let found: Option<(i64, i64, Option<i64>, u32)> = statement
         .query_row([row.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
     let Some((seq, status, span, launches)) = found.filter(|(_, status, ..)| *status < OVER) else {
-        return Ok(false);
+        return Ok(None);
     };
     let sql = "UPDATE record SET revision = ?2, bytes = ?3 WHERE seq = ?1 AND revision = ?2 - 1";
     if connection.prepare_cached(sql)?.execute(params![seq, row.revision, row.record])? == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     // Most changes are progress: they touch no index.
     if (status, span) != (row.status, row.span) {
@@ -140,15 +143,16 @@ pub(super) fn replace(connection: &Connection, row: &JobRow, queued: &[Call]) ->
     for call in queued {
         calls::queue(connection, call)?;
     }
-    Ok(true)
+    Ok(Some(seq))
 }
 
-pub(super) fn set_archived(connection: &Connection, id: JobId) -> Result<(), Fault> {
+/// Where the job is; `None` = nothing was changed.
+pub(super) fn set_archived(connection: &Connection, id: JobId) -> Result<Option<i64>, Fault> {
     let sql =
         "SELECT seq, bytes FROM job JOIN record USING (seq) WHERE id = ?1 AND status >= 2 AND archived = 0";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([key(id)])?;
-    let Some(found) = rows.next()? else { return Ok(()) };
+    let Some(found) = rows.next()? else { return Ok(None) };
     let seq: i64 = found.get(0)?;
     let mut job = record::read_job(read_bytes(found, 1)?)?;
     drop(rows);
@@ -156,22 +160,23 @@ pub(super) fn set_archived(connection: &Connection, id: JobId) -> Result<(), Fau
     connection.prepare_cached("UPDATE job SET archived = 1 WHERE seq = ?1")?.execute([seq])?;
     let sql = "UPDATE record SET bytes = ?2 WHERE seq = ?1";
     connection.prepare_cached(sql)?.execute(params![seq, record::write_job(&job)?])?;
-    Ok(())
+    Ok(Some(seq))
 }
 
-/// Remove a job that is over, its key and its callbacks: a request with that key makes a new job.
-pub(super) fn remove(connection: &Connection, id: JobId, now: Timestamp) -> Result<bool, Fault> {
+/// Remove a job that is over, its key and its callbacks: a request with that key makes a new job. Where it was; `None` =
+/// nothing was removed.
+pub(super) fn remove(connection: &Connection, id: JobId, now: Timestamp) -> Result<Option<i64>, Fault> {
     let sql = "DELETE FROM job WHERE id = ?1 AND status >= 2 RETURNING seq";
     let mut statement = connection.prepare_cached(sql)?;
     let seq: Option<i64> = statement.query_row([key(id)], |row| row.get(0)).optional()?;
-    let Some(seq) = seq else { return Ok(false) };
+    let Some(seq) = seq else { return Ok(None) };
     connection.prepare_cached("DELETE FROM record WHERE seq = ?1")?.execute([seq])?;
     connection.prepare_cached("DELETE FROM plan WHERE seq = ?1")?.execute([seq])?;
     connection.prepare_cached("DELETE FROM key WHERE job = ?1")?.execute([key(id)])?;
     connection.prepare_cached("DELETE FROM call WHERE job = ?1")?.execute([key(id)])?;
     let sql = "INSERT OR REPLACE INTO gone VALUES (?1, ?2)";
     connection.prepare_cached(sql)?.execute(params![key(id), now.as_microsecond()])?;
-    Ok(true)
+    Ok(Some(seq))
 }
 
 pub(super) fn forget(connection: &Connection, keys: Timestamp, tombstones: Timestamp) -> Result<(), Fault> {

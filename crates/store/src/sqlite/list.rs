@@ -11,8 +11,13 @@
 mod durations;
 mod walk;
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, types::Value};
-use rutter_core::store::{Cursor, JobFilter, JobPage, Page};
+use rutter_core::{
+    job::Job,
+    store::{Cursor, JobFilter, JobPage, Page},
+};
 use rutter_types::StatusCode;
 
 use self::{
@@ -23,8 +28,9 @@ use super::{
     change::drift,
     columns::{owner, read_bytes, status_code},
     fault::Fault,
+    read::found,
 };
-use crate::{place, record};
+use crate::{place, recent::Recent};
 
 /// How long a filter by duration is tried in one way before the next.
 #[derive(Clone, Copy)]
@@ -35,25 +41,68 @@ struct Effort {
     few: usize,
 }
 
+/// Longest page, and most stretches, that are read where the caller is.
+const AT_ONCE: usize = 100;
+
 const EFFORT: Effort = Effort { patience: 5_000, few: 50_000 };
 
-/// Read a page.
-pub(super) fn page(connection: &Connection, filter: &JobFilter, page: Page) -> Result<JobPage, Fault> {
+/// Read a page, with whatever effort it takes.
+pub(super) fn page(
+    connection: &Connection,
+    recent: &Recent,
+    filter: &JobFilter,
+    page: Page,
+) -> Result<JobPage, Fault> {
+    read(connection, recent, filter, page, |search, most| search.find(connection, most, EFFORT).map(Some))
+        .map(Option::unwrap_or_default)
+}
+
+/// Read a page if that is a matter of microseconds.
+pub(super) fn page_at_once(
+    connection: &Connection,
+    recent: &Recent,
+    filter: &JobFilter,
+    page: Page,
+) -> Result<Option<JobPage>, Fault> {
+    let few = page.limit <= AT_ONCE && filter.processes.len() * filter.statuses.len().max(1) <= AT_ONCE;
+    let find = |search: &Search, most| search.find_soon(connection, most, EFFORT.patience);
+    if few { read(connection, recent, filter, page, find) } else { Ok(None) }
+}
+
+fn read(
+    connection: &Connection,
+    recent: &Recent,
+    filter: &JobFilter,
+    page: Page,
+    find: impl FnOnce(&Search, usize) -> Result<Option<Vec<i64>>, Fault>,
+) -> Result<Option<JobPage>, Fault> {
+    let began = recent.moment();
     let _snapshot = connection.unchecked_transaction()?;
     let search = Search::new(filter, page, drift(connection)?);
-    let mut places = search.find(connection, page.limit.saturating_add(1), EFFORT)?;
+    let Some(mut places) = find(&search, page.limit.saturating_add(1))? else { return Ok(None) };
     let more = places.len() > page.limit;
     places.truncate(page.limit);
     let next = places.last().filter(|_| more).map(|&place| Cursor(place));
+    let known = |place: &i64| recent.at(*place);
+    // What is kept in memory may be newer than what the filter saw: then the page is read from what it saw.
+    let kept: Vec<Option<Arc<Job>>> = places.iter().map(known).collect();
+    let kept = if began.is_some() && recent.moment() == began { kept } else { vec![None; places.len()] };
     let mut statement = connection.prepare_cached("SELECT bytes FROM record WHERE seq = ?1")?;
     let mut jobs = Vec::with_capacity(places.len());
-    for place in places {
+    for (place, kept) in places.into_iter().zip(kept) {
+        if let Some(job) = kept {
+            jobs.push(job);
+            continue;
+        }
         let mut rows = statement.query([place])?;
-        if let Some(row) = rows.next()? {
-            jobs.push(record::read_job(read_bytes(row, 0)?)?);
+        let Some(row) = rows.next()? else { continue };
+        let found = found(place, read_bytes(row, 0)?)?;
+        jobs.push(found.job.clone());
+        if let Some(began) = began {
+            recent.keep(began, found);
         }
     }
-    Ok(JobPage { jobs, next })
+    Ok(Some(JobPage { jobs, next }))
 }
 
 /// What is looked for.
@@ -99,13 +148,21 @@ impl Search {
         }
     }
 
-    /// Places of the first jobs found, newest first.
+    /// Places of the first jobs found, newest first; `None` when it takes more steps.
+    fn find_soon(
+        &self,
+        connection: &Connection,
+        most: usize,
+        patience: usize,
+    ) -> Result<Option<Vec<i64>>, Fault> {
+        // A filter by duration is ours here: SQLite would not tell how many jobs it passes over.
+        let in_sql = self.durations.is_none();
+        merge(connection, &self.streams(in_sql), most, if in_sql { usize::MAX } else { patience })
+    }
+
+    /// The same, however many steps it takes.
     fn find(&self, connection: &Connection, most: usize, effort: Effort) -> Result<Vec<i64>, Fault> {
-        if self.durations.is_none() {
-            return Ok(merge(connection, &self.streams(true), most, usize::MAX)?.unwrap_or_default());
-        }
-        // The filter by duration is ours in the first round: SQLite would not tell how many jobs it passes over.
-        if let Some(found) = merge(connection, &self.streams(false), most, effort.patience)? {
+        if let Some(found) = self.find_soon(connection, most, effort.patience)? {
             return Ok(found);
         }
         if let Some(found) = self.among_few(connection, most, effort.few)? {

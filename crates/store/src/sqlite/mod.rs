@@ -14,6 +14,7 @@ use std::{
     fs::{DirBuilder, OpenOptions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -35,6 +36,7 @@ use self::{
 };
 use crate::{
     lock::{self, Lock},
+    recent::{Found, Recent},
     record,
 };
 
@@ -46,6 +48,7 @@ const FILE: &str = "rutter.db";
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    recent: Arc<Recent>,
     // Last, so that it is let go after the writer has ended.
     _lock: Lock,
 }
@@ -63,8 +66,9 @@ impl SqliteStore {
         let path = folder.join(FILE);
         let opened = open(&path, pages).and_then(|writer| Ok((writer, Readers::open(folder, &path)?)));
         let (connection, readers) = opened.map_err(|fault| fault.told("opening it", folder))?;
-        let writer = Writer::start(connection, folder.to_owned())?;
-        Ok(Self { writer, readers, _lock: lock })
+        let recent = Arc::new(Recent::new());
+        let writer = Writer::start(connection, folder.to_owned(), recent.clone())?;
+        Ok(Self { writer, readers, recent, _lock: lock })
     }
 }
 
@@ -87,6 +91,34 @@ fn open(path: &Path, pages: u32) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
+/// Keeps a job in memory as it was written, if it was.
+fn as_written(job: &Job, row: &JobRow) -> impl FnOnce(Option<i64>, &Recent) + Send + 'static {
+    let (job, record) = (Arc::new(job.clone()), row.record.len());
+    move |place, recent| {
+        if let Some(place) = place {
+            recent.put(Found { place, job, record });
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Lets the job go from memory before its change can be seen in the database: nobody sees the change and then, in
+    /// memory, what was before it.
+    fn forgetting(
+        &self,
+        mut work: impl FnMut(&Connection) -> Result<Option<i64>, Fault> + Send + 'static,
+    ) -> impl FnMut(&Connection) -> Result<Option<i64>, Fault> + Send + 'static {
+        let recent = self.recent.clone();
+        move |connection| {
+            let place = work(connection)?;
+            if let Some(place) = place {
+                recent.forget(place);
+            }
+            Ok(place)
+        }
+    }
+}
+
 #[async_trait]
 impl JobStore for SqliteStore {
     async fn instance(&self) -> Result<Option<InstanceId>, StoreError> {
@@ -103,12 +135,26 @@ impl JobStore for SqliteStore {
 
     async fn insert(&self, job: &Job, plan: &Plan) -> Result<Inserted, StoreError> {
         let (row, plan) = (JobRow::new(job, Some(plan))?, record::write_plan(plan)?);
+        let put = as_written(job, &row);
         let work = move |connection: &Connection| change::insert(connection, &row, &plan);
-        self.writer.run("storing a job", OnDisk::First, work).await
+        let settle = move |(_, place): &change::Put, recent: &Recent| put(*place, recent);
+        let outcome = self.writer.run_and_settle("storing a job", OnDisk::First, work, settle).await?;
+        Ok(outcome.0)
     }
 
-    async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        self.readers.point("reading a job", |connection| read::job(connection, id))
+    async fn get(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
+        if let Some(job) = self.recent.get(id) {
+            return Ok(Some(job));
+        }
+        let began = self.recent.moment();
+        let found = self.readers.point("reading a job", |connection| read::job(connection, id))?;
+        Ok(found.map(|found| {
+            let job = found.job.clone();
+            if let Some(began) = began {
+                self.recent.keep(began, found);
+            }
+            job
+        }))
     }
 
     async fn plan(&self, id: JobId) -> Result<Option<Plan>, StoreError> {
@@ -117,14 +163,23 @@ impl JobStore for SqliteStore {
 
     async fn replace(&self, job: &Job, calls: &[Call]) -> Result<bool, StoreError> {
         let (row, calls) = (JobRow::new(job, None)?, calls.to_vec());
-        let work = move |connection: &Connection| change::replace(connection, &row, &calls);
+        let put = as_written(job, &row);
+        let work = self.forgetting(move |connection| change::replace(connection, &row, &calls));
         let on_disk = if job.status().is_terminal() { OnDisk::First } else { OnDisk::Soon };
-        self.writer.run("changing a job", on_disk, work).await
+        let settle = move |place: &Option<i64>, recent: &Recent| put(*place, recent);
+        let place = self.writer.run_and_settle("changing a job", on_disk, work, settle).await?;
+        Ok(place.is_some())
     }
 
     async fn list(&self, filter: &JobFilter, page: Page) -> Result<JobPage, StoreError> {
-        let filter = filter.clone();
-        self.readers.many("listing jobs", move |connection| list::page(connection, &filter, page)).await
+        let doing = "listing jobs";
+        let at_once = |connection: &Connection| list::page_at_once(connection, &self.recent, filter, page);
+        if let Some(found) = self.readers.point(doing, at_once)? {
+            return Ok(found);
+        }
+        let (filter, recent) = (filter.clone(), self.recent.clone());
+        let read = move |connection: &Connection| list::page(connection, &recent, &filter, page);
+        self.readers.many(doing, read).await
     }
 
     async fn unfinished(&self) -> Result<Vec<(JobId, Needs, bool)>, StoreError> {
@@ -137,8 +192,8 @@ impl JobStore for SqliteStore {
     }
 
     async fn set_archived(&self, id: JobId) -> Result<(), StoreError> {
-        let work = move |connection: &Connection| change::set_archived(connection, id);
-        self.writer.run("noting that a job is archived", OnDisk::Soon, work).await
+        let work = self.forgetting(move |connection| change::set_archived(connection, id));
+        self.writer.run("noting that a job is archived", OnDisk::Soon, work).await.map(|_| ())
     }
 
     async fn finished_before(&self, before: Timestamp, limit: usize) -> Result<Vec<JobId>, StoreError> {
@@ -147,9 +202,8 @@ impl JobStore for SqliteStore {
     }
 
     async fn remove(&self, id: JobId, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer
-            .run("removing a job", OnDisk::First, move |connection| change::remove(connection, id, now))
-            .await
+        let work = self.forgetting(move |connection| change::remove(connection, id, now));
+        self.writer.run("removing a job", OnDisk::First, work).await.map(|place| place.is_some())
     }
 
     async fn gone(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {

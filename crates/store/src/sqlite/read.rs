@@ -1,10 +1,11 @@
 //! What is read of single jobs and of the work that is left.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use rutter_core::{
     id::{InstanceId, JobId},
-    job::Job,
     plan::{Needs, Plan},
     store::StoreError,
 };
@@ -15,7 +16,7 @@ use super::{
     columns::{key, limit, read_bytes, read_id, read_time, status_code},
     fault::Fault,
 };
-use crate::record;
+use crate::{recent::Found, record};
 
 pub(super) fn instance(connection: &Connection) -> Result<Option<InstanceId>, Fault> {
     let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = 'instance'")?;
@@ -23,24 +24,26 @@ pub(super) fn instance(connection: &Connection) -> Result<Option<InstanceId>, Fa
     Ok(found.map(InstanceId::from_uuid))
 }
 
-pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>, Fault> {
-    record(connection, "SELECT bytes FROM job JOIN record USING (seq) WHERE id = ?1", id, record::read_job)
+/// A job, with its place and the size of its record.
+pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Found>, Fault> {
+    let sql = "SELECT seq, bytes FROM job JOIN record USING (seq) WHERE id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key(id)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(found(row.get(0)?, read_bytes(row, 1)?)?))
+}
+
+/// The job of a record.
+pub(super) fn found(place: i64, bytes: &[u8]) -> Result<Found, StoreError> {
+    Ok(Found { place, job: Arc::new(record::read_job(bytes)?), record: bytes.len() })
 }
 
 pub(super) fn plan(connection: &Connection, id: JobId) -> Result<Option<Plan>, Fault> {
-    record(connection, "SELECT bytes FROM job JOIN plan USING (seq) WHERE id = ?1", id, record::read_plan)
-}
-
-fn record<T>(
-    connection: &Connection,
-    sql: &str,
-    id: JobId,
-    read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
-) -> Result<Option<T>, Fault> {
+    let sql = "SELECT bytes FROM job JOIN plan USING (seq) WHERE id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([key(id)])?;
     match rows.next()? {
-        Some(row) => Ok(Some(read(read_bytes(row, 0)?)?)),
+        Some(row) => Ok(Some(record::read_plan(read_bytes(row, 0)?)?)),
         None => Ok(None),
     }
 }

@@ -6,7 +6,10 @@
 use std::{
     path::{Path, PathBuf},
     slice,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -16,6 +19,7 @@ use rutter_core::store::StoreError;
 use tokio::sync::oneshot;
 
 use super::fault::Fault;
+use crate::recent::Recent;
 
 /// Most operations of one transaction: bounds what a failure makes to be done again.
 const BATCH: usize = 256;
@@ -41,11 +45,15 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Start the thread.
-    pub(super) fn start(connection: Connection, folder: PathBuf) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        folder: PathBuf,
+        recent: Arc<Recent>,
+    ) -> Result<Self, StoreError> {
         let (sender, queue) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || work(&connection, &folder, &queue))
+            .spawn(move || work(&connection, &folder, &recent, &queue))
             .map_err(|source| crate::lock::engine("starting its writer", source))?;
         Ok(Self { queue: Some(sender), thread: Some(thread) })
     }
@@ -58,8 +66,20 @@ impl Writer {
         on_disk: OnDisk,
         work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.run_and_settle(doing, on_disk, work, |_, _| {}).await
+    }
+
+    /// The same for what changes a job's record: once it is in the database, `settle` brings what is kept in memory up to
+    /// it, before anybody is told.
+    pub(super) async fn run_and_settle<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        on_disk: OnDisk,
+        work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+        settle: impl FnOnce(&T, &Recent) + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let operation = Operation { doing, on_disk, work, outcome: None, reply };
+        let operation = Operation { doing, on_disk, work, settle: Some(settle), outcome: None, reply };
         if let Some(queue) = &self.queue {
             // Without a writer the receiver below tells.
             let _ = queue.send(Box::new(operation));
@@ -89,19 +109,28 @@ trait Task: Send {
     /// Its transaction was lost.
     fn lost(&mut self, why: rusqlite::Error);
 
+    /// Its transaction is in the database: bring what is kept in memory up to it.
+    fn settle(&mut self, recent: &Recent);
+
     /// Tell the caller.
     fn answer(self: Box<Self>, folder: &Path);
 }
 
-struct Operation<T, W> {
+struct Operation<T, W, S> {
     doing: &'static str,
     on_disk: OnDisk,
     work: W,
+    settle: Option<S>,
     outcome: Option<Result<T, Fault>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, W: FnMut(&Connection) -> Result<T, Fault> + Send> Task for Operation<T, W> {
+impl<T, W, S> Task for Operation<T, W, S>
+where
+    T: Send,
+    W: FnMut(&Connection) -> Result<T, Fault> + Send,
+    S: FnOnce(&T, &Recent) + Send,
+{
     fn run(&mut self, connection: &Connection) -> bool {
         self.outcome.insert((self.work)(connection)).is_ok()
     }
@@ -117,6 +146,12 @@ impl<T: Send, W: FnMut(&Connection) -> Result<T, Fault> + Send> Task for Operati
         }
     }
 
+    fn settle(&mut self, recent: &Recent) {
+        if let (Some(Ok(outcome)), Some(settle)) = (&self.outcome, self.settle.take()) {
+            settle(outcome, recent);
+        }
+    }
+
     fn answer(self: Box<Self>, folder: &Path) {
         let outcome = self.outcome.unwrap_or_else(|| Err(transaction_lost().into()));
         // A caller that went away does not want to know.
@@ -124,12 +159,15 @@ impl<T: Send, W: FnMut(&Connection) -> Result<T, Fault> + Send> Task for Operati
     }
 }
 
-fn work(connection: &Connection, folder: &Path, queue: &mpsc::Receiver<Box<dyn Task>>) {
+fn work(connection: &Connection, folder: &Path, recent: &Recent, queue: &mpsc::Receiver<Box<dyn Task>>) {
     let mut behind = false;
     while let Some(first) = next(connection, queue, &mut behind) {
         let mut tasks = vec![first];
         tasks.extend(queue.try_iter().take(BATCH - 1));
+        recent.begin();
         commit_all(connection, &mut tasks, &mut behind);
+        tasks.iter_mut().for_each(|task| task.settle(recent));
+        recent.end();
         for task in tasks {
             task.answer(folder);
         }
@@ -258,7 +296,8 @@ mod tests {
         work: impl FnMut(&Connection) -> Result<(), Fault> + Send + 'static,
     ) -> Asked {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Operation { doing: "testing", on_disk, work, outcome: None, reply }), answer)
+        let settle = Some(|_: &(), _: &Recent| {});
+        (Box::new(Operation { doing: "testing", on_disk, work, settle, outcome: None, reply }), answer)
     }
 
     fn add(number: i64) -> impl FnMut(&Connection) -> Result<(), Fault> + Send {

@@ -160,7 +160,7 @@ impl JobStore for FaultyStore {
     async fn insert(&self, job: &Job, plan: &Plan) -> Result<Inserted, StoreError> {
         step!(self, self.inner.insert(job, plan))
     }
-    async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+    async fn get(&self, id: JobId) -> Result<Option<Arc<Job>>, StoreError> {
         self.inner.get(id).await
     }
     async fn plan(&self, id: JobId) -> Result<Option<Plan>, StoreError> {

@@ -197,7 +197,7 @@ impl Server {
 
     pub(crate) async fn job(&self, id: JobId) -> Option<Job> {
         match self.engine.find(id).await.unwrap() {
-            Found::Job(job) => Some(*job),
+            Found::Job(job) => Some(Arc::unwrap_or_clone(job)),
             Found::Gone(_) | Found::Unknown => None,
         }
     }
@@ -225,7 +225,7 @@ impl Server {
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Shown {
-    Job(Box<Job>),
+    Job(Arc<Job>),
     Gone,
     Unknown,
 }
