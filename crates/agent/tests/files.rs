@@ -83,6 +83,40 @@ fn inputs_from_everywhere() {
 }
 
 #[test]
+fn files_of_the_package_come_from_the_server_where_its_folder_is_not_seen() {
+    let bench = Bench::new(json!({
+        "inputs": {"text": null, "dem": null, "level": null},
+        "stage": [
+            item("text", "t.txt", json!({"text": "hello"}), "path"),
+            item("dem", "dem.tif", json!({"package": "data/dem.tif"}), "path"),
+            item("level", "level.json", json!({"package": "data/level.json"}), "value"),
+        ],
+        "command": sh("cat $RUTTER_IN/dem/dem.tif > $RUTTER_OUT/dem; cp $RUTTER_INPUTS_FILE $RUTTER_OUT/inputs"),
+        "outputs": [named("dem"), named("inputs")],
+    }));
+    let large = vec![7; 3_000_000];
+    bench.known.package_files.lock().unwrap().extend([(1, large.clone()), (2, b"[1, 2]".to_vec())]);
+    bench.known.failing.store(3, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(bench.run().0, 0, "{:?}", bench.report());
+    assert_eq!(bench.output("dem", 0), large);
+    let inputs: Value = serde_json::from_slice(&bench.output("inputs", 0)).unwrap();
+    assert_eq!(inputs["level"], json!([1, 2]));
+    assert_eq!(inputs["dem"], json!(bench.folder().join("in/dem/dem.tif")));
+}
+
+#[test]
+fn a_file_of_the_package_that_the_server_does_not_give_is_named() {
+    let bench = Bench::new(json!({
+        "stage": [item("dem", "dem.tif", json!({"package": "data/dem.tif"}), "path")], "command": sh("touch ran"),
+    }));
+    let (code, report) = bench.run();
+    assert_eq!(code, 121);
+    let Outcome::StagingFailed { faults } = report.outcome else { panic!("{:?}", report.outcome) };
+    assert_eq!((&*faults[0].pointer, &*faults[0].detail), ("/inputs/dem", "there is no such file"));
+    assert!(!bench.folder().join("work/ran").exists());
+}
+
+#[test]
 fn values_that_the_server_refuses() {
     let url = web("200 OK", b"[1]");
     let bench = Bench::new(json!({

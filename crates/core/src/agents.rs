@@ -5,6 +5,7 @@
 
 mod error;
 mod outputs;
+mod package;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use crate::{
     failure,
     id::OutputId,
     job::{Job, State, StoredValue},
-    plan::Plan,
+    plan::{Plan, PlannedUnit},
     reconcile::Signal,
     results::ByteStream,
     transition::Changed,
@@ -285,13 +286,15 @@ fn has_attempt(job: &Job, attempt: &AttemptName) -> bool {
 }
 
 fn work_order(job: &Job, plan: Plan) -> WorkOrder {
+    // A container does not see this machine's folders.
+    let sees_folder = plan.unit == PlannedUnit::Command;
     WorkOrder {
         job: job.id.to_string(),
         process: plan.told_id,
         inputs: plan.inputs,
         stage: plan.stage,
         command: plan.command,
-        package_folder: plan.package_folder,
+        package_folder: plan.package_folder.filter(|_| sees_folder),
         outputs: plan.outputs,
         limits: plan.limits,
         fetch: plan.fetch,

@@ -93,10 +93,14 @@ impl ServerBuilder {
         self
     }
 
-    /// A file beside `rutter.yaml`.
+    /// A file beside `rutter.yaml`, or in a folder there.
     #[must_use]
     pub fn file(self, name: &str, text: &str) -> Self {
-        fs::write(self.folder.path().join(name), text).expect("a file beside the configuration");
+        let path = self.folder.path().join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).expect("a folder beside the configuration");
+        }
+        fs::write(path, text).expect("a file beside the configuration");
         self
     }
 

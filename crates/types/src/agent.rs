@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `/agent/v1/order` | – | [`OrderAnswer`]; idempotent per attempt |
 //! | `GET /agent/v1/results/{job}/{output}/{index}` | – | bytes of a result that the order names as [`Source::Result`] |
+//! | `GET /agent/v1/package/{stage}` | – | bytes of the file that item of the order's `stage` names as [`Source::Package`] |
 //! | `/agent/v1/staged` | [`Staged`] | [`StagedAnswer`] |
 //! | `/agent/v1/progress` | [`Progress`] | 204 |
 //! | `/agent/v1/log?offset=N` | log bytes from that offset of the attempt's log | [`LogAnswer`] |
@@ -77,7 +78,8 @@ pub struct WorkOrder {
     pub stage: Vec<StageItem>,
     /// Program and arguments.
     pub command: Vec<Arg>,
-    /// Folder of the package, told to the program as `RUTTER_PACKAGE_DIR`; `./x` commands start there.
+    /// Folder of the package, told to the program as `RUTTER_PACKAGE_DIR`; `./x` commands start there. Absent where the
+    /// agent does not see it, in containers: then files of the package come from the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package_folder: Option<String>,
     /// Outputs to collect.
@@ -154,7 +156,7 @@ pub enum Source {
     Text(String),
     /// Base64.
     Base64(String),
-    /// A file below the package's folder, relative to it.
+    /// A file below the package's folder, relative to it; read there, or else through `/agent/v1/package`.
     Package(String),
     /// A result of another job of this server, read through `/agent/v1/results`.
     Result {

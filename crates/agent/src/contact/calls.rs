@@ -42,11 +42,10 @@ impl Contact {
         self.json("/agent/v1/report", report).await
     }
 
-    /// Opens a result of another job.
-    pub(crate) async fn result(&self, job: &str, output: &str, index: usize) -> Result<Incoming, Error> {
-        let path = format!("/agent/v1/results/{}/{}/{index}", segment(job), segment(output));
+    /// Opens what the server has under a path.
+    pub(crate) async fn get(&self, path: &str) -> Result<Incoming, Error> {
         let body: &(dyn Fn() -> io::Result<Body> + Sync) = &|| Ok(whole(Bytes::new()));
-        let call = Call { method: Method::GET, path: &path, content_type: "", length: 0, body };
+        let call = Call { method: Method::GET, path, content_type: "", length: 0, body };
         let (answer, _) = self.open(&call).await?;
         Ok(answer.into_body())
     }
@@ -61,6 +60,16 @@ impl Contact {
         let body = move || Ok(whole(bytes.clone()));
         self.call(&Call { method: Method::POST, path, content_type, length, body: &body }).await
     }
+}
+
+/// Path of a result of another job.
+pub(crate) fn path_of_result(job: &str, output: &str, index: usize) -> String {
+    format!("/agent/v1/results/{}/{}/{index}", segment(job), segment(output))
+}
+
+/// Path of the package's file that an item of the order names.
+pub(crate) fn path_of_package_file(stage: usize) -> String {
+    format!("/agent/v1/package/{stage}")
 }
 
 fn whole(bytes: Bytes) -> Body {

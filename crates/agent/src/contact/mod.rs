@@ -19,12 +19,14 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
+use rutter_types::Problem;
 use rutter_types::agent::{VERSION, VERSION_HEADER};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub(crate) use address::Address;
 use address::Dialer;
+pub(crate) use calls::{path_of_package_file, path_of_result};
 pub(crate) use upload::digest;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -266,13 +268,17 @@ impl Contact {
             _ if status.is_server_error() => Ok(Err(format!("it answered {status}"))),
             _ => {
                 let text = Limited::new(answer.into_body(), 4096).collect().await;
-                let text = text
-                    .map(|text| String::from_utf8_lossy(&text.to_bytes()).into_owned())
-                    .unwrap_or_default();
+                let text = text.map(|text| words_of(&text.to_bytes())).unwrap_or_default();
                 Err(Error::Refused { path: call.path.to_owned(), status: status.as_u16(), text })
             }
         }
     }
+}
+
+/// What a refusal says: the detail of a problem document, else the text as it is.
+fn words_of(answer: &[u8]) -> String {
+    let detail = serde_json::from_slice::<Problem>(answer).ok().and_then(|problem| problem.detail);
+    detail.unwrap_or_else(|| String::from_utf8_lossy(answer).into_owned())
 }
 
 fn cause_of(error: &(dyn std::error::Error + 'static)) -> String {

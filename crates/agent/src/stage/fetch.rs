@@ -10,6 +10,7 @@ use rutter_fetch::{Client, Error as FetchError, Policy};
 use rutter_types::agent::FetchPolicy;
 
 use super::{ItemError, Space, Stager};
+use crate::contact;
 
 /// Tries for what may be better a moment later.
 const TRIES: u32 = 3;
@@ -96,17 +97,14 @@ fn start_again(file: &mut File) -> std::io::Result<()> {
 }
 
 impl Stager<'_> {
-    /// Reads a result of another job; a transfer that breaks off starts again.
-    pub(super) async fn result(
-        &self,
-        job: &str,
-        output: &str,
-        index: usize,
-        file: &mut File,
-    ) -> Result<u64, ItemError> {
+    /// Reads what the server has under a path; a transfer that breaks off starts again.
+    pub(super) async fn download(&self, path: &str, file: &mut File) -> Result<u64, ItemError> {
         let mut tries = 1;
         loop {
-            let mut body = self.contact.result(job, output, index).await?;
+            let mut body = match self.contact.get(path).await {
+                Err(contact::Error::Refused { text, .. }) => return Err(ItemError::Refused(text)),
+                opened => opened?,
+            };
             let mut size = 0;
             let broken = loop {
                 match body.frame().await {

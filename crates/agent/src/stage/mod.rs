@@ -59,8 +59,10 @@ pub(crate) enum ItemError {
     UnsafeName(String),
     #[error("'{0}' is not inside the package's folder")]
     OutsidePackage(String),
-    #[error("the process has no package folder")]
-    NoPackage,
+    #[error("the package's file '{path}' can't be read: {source}")]
+    PackageFile { path: String, source: io::Error },
+    #[error("{0}")]
+    Refused(String),
     #[error("is not base64: {0}")]
     NotBase64(#[from] base64::DecodeError),
     #[error(transparent)]
@@ -170,7 +172,7 @@ impl Stager<'_> {
     async fn write_all(&self, log: &Log) -> Result<Vec<Written>, Error> {
         let jobs = self.order.stage.iter().enumerate();
         let done: Vec<_> = stream::iter(jobs)
-            .map(|(at, item)| async move { (at, self.write(item).await) })
+            .map(|(at, item)| async move { (at, self.write(at, item).await) })
             .buffer_unordered(PARALLEL)
             .collect()
             .await;

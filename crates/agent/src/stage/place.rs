@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,20 +12,24 @@ use rustix::io::Errno;
 use rutter_types::agent::{Source, StageItem};
 
 use super::{ItemError, Space, Stager, Written};
+use crate::contact::{path_of_package_file, path_of_result};
 use crate::folders::{is_safe_component, make};
 
 impl Stager<'_> {
-    /// Writes one item to its place.
-    pub(super) async fn write(&self, item: &StageItem) -> Result<Written, ItemError> {
+    /// Writes the item of that number to its place.
+    pub(super) async fn write(&self, at: usize, item: &StageItem) -> Result<Written, ItemError> {
         let path = self.place(item)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         let (size, media_type) = match &item.source {
             Source::Text(text) => (self.put(&mut file, text.as_bytes())?, None),
             Source::Base64(text) => (self.put(&mut file, &decode(text)?)?, None),
-            Source::Package(relative) => (self.copy(&mut file, relative)?, None),
+            Source::Package(relative) => match &self.order.package_folder {
+                Some(folder) => (self.copy(&mut file, Path::new(folder), relative)?, None),
+                None => (self.download(&path_of_package_file(at), &mut file).await?, None),
+            },
             Source::Url(url) => self.fetcher.fetch(url, &mut file, &self.space).await?,
             Source::Result { job, output, index } => {
-                (self.result(job, output, *index, &mut file).await?, None)
+                (self.download(&path_of_result(job, output, *index), &mut file).await?, None)
             }
         };
         Ok(Written { path, size, media_type })
@@ -52,36 +56,34 @@ impl Stager<'_> {
     }
 
     /// A copy, so that a program that writes into its inputs does not change the package.
-    fn copy(&self, to: &mut File, relative: &str) -> Result<u64, ItemError> {
-        let folder = self.order.package_folder.as_deref().ok_or(ItemError::NoPackage)?;
-        let outside = || ItemError::OutsidePackage(relative.to_owned());
-        let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = open(folder, path, Mode::empty()).map_err(io::Error::from)?;
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        // Links inside the package are the author's business, as long as they stay inside.
-        let from = match openat2(&folder, relative, flags, Mode::empty(), ResolveFlags::BENEATH) {
-            Ok(from) => File::from(from),
-            Err(Errno::XDEV) => return Err(outside()),
-            Err(Errno::NOSYS | Errno::PERM) => File::open(self.canonical(relative)?)?,
-            Err(errno) => return Err(io::Error::from(errno).into()),
-        };
-        if !from.metadata()?.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("'{relative}' is no plain file"),
-            )
-            .into());
+    fn copy(&self, to: &mut File, folder: &Path, relative: &str) -> Result<u64, ItemError> {
+        let unreadable = |source| ItemError::PackageFile { path: relative.to_owned(), source };
+        let from = beneath(folder, relative).map_err(unreadable)?;
+        let from = from.ok_or_else(|| ItemError::OutsidePackage(relative.to_owned()))?;
+        if !from.metadata().map_err(unreadable)?.is_file() {
+            return Err(unreadable(io::Error::other("it is no plain file")));
         }
         copy_within(from, to, &self.space)
     }
+}
 
-    /// For kernels without openat2: the package does not change while it is read.
-    fn canonical(&self, relative: &str) -> Result<PathBuf, ItemError> {
-        let folder = self.order.package_folder.as_deref().ok_or(ItemError::NoPackage)?;
-        let folder = std::fs::canonicalize(folder)?;
-        let path = std::fs::canonicalize(folder.join(relative))?;
-        if path.starts_with(&folder) { Ok(path) } else { Err(ItemError::OutsidePackage(relative.to_owned())) }
+/// A file of the package; `None` = outside. Links are the author's business, as long as they stay inside.
+fn beneath(folder: &Path, relative: &str) -> io::Result<Option<File>> {
+    let directory = open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match openat2(&directory, relative, flags, Mode::empty(), ResolveFlags::BENEATH) {
+        Ok(from) => Ok(Some(from.into())),
+        Err(Errno::XDEV) => Ok(None),
+        Err(Errno::NOSYS | Errno::PERM) => canonical(folder, relative)?.map(File::open).transpose(),
+        Err(errno) => Err(errno.into()),
     }
+}
+
+/// For kernels without openat2: the package does not change while it is read.
+fn canonical(folder: &Path, relative: &str) -> io::Result<Option<PathBuf>> {
+    let folder = folder.canonicalize()?;
+    let path = folder.join(relative).canonicalize()?;
+    Ok(path.starts_with(&folder).then_some(path))
 }
 
 fn copy_within(mut from: File, to: &mut File, space: &Space) -> Result<u64, ItemError> {

@@ -31,6 +31,8 @@ pub(crate) struct Known {
     pub(crate) staged: Mutex<Vec<Staged>>,
     pub(crate) reports: Mutex<Vec<Report>>,
     pub(crate) results: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// Files of the package by the item of the order that names them.
+    pub(crate) package_files: Mutex<BTreeMap<usize, Vec<u8>>>,
     pub(crate) refusal: Mutex<Option<Value>>,
     pub(crate) verdict: Mutex<Option<Verdict>>,
     /// Everything is answered with 410.
@@ -249,6 +251,7 @@ fn router(known: Arc<Known>) -> Router {
             post(|known: Shared| async move { Json(known.order.lock().unwrap().clone()) }),
         )
         .route("/agent/v1/results/{job}/{output}/{index}", get(result))
+        .route("/agent/v1/package/{stage}", get(package_file))
         .route("/agent/v1/staged", post(staged))
         .route("/agent/v1/progress", post(progress))
         .route("/agent/v1/log", post(log))
@@ -283,6 +286,13 @@ async fn result(
 ) -> Response {
     let found = known.results.lock().unwrap().get(&format!("{job}/{output}/{index}")).cloned();
     found.map_or(StatusCode::BAD_REQUEST.into_response(), |bytes| Body::from(bytes).into_response())
+}
+
+async fn package_file(State(known): Shared, Segments(stage): Segments<usize>) -> Response {
+    let found = known.package_files.lock().unwrap().get(&stage).cloned();
+    let refusal =
+        || (StatusCode::BAD_REQUEST, Json(json!({"type": "about:blank", "detail": "there is no such file"})));
+    found.map_or_else(|| refusal().into_response(), |bytes| Body::from(bytes).into_response())
 }
 
 async fn staged(State(known): Shared, Json(staged): Json<Staged>) -> Json<Value> {

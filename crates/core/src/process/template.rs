@@ -40,7 +40,9 @@ impl TemplateError {
                 format!("write $(inputs.{input}.path), or .basename, .nameroot, .nameext")
             }
             Self::NoPackage => {
-                "only commands of this machine have it; in an image, write the path there".to_owned()
+                "only commands of this machine have it; put the file into the image and write its path there, or make \
+                 it an input with `default: {href: …}`"
+                    .to_owned()
             }
             Self::NoSelf => "write $(inputs.NAME)".to_owned(),
         }

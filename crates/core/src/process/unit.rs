@@ -174,6 +174,11 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
         );
     }
     let Common { command, env, config, outputs } = common(report, spot, declared, None);
+    folder_is_not_there(report, spot, &command);
+    if spot.get("command").is_none() && !command.is_empty() {
+        let remedy = "write the image's program below `command`";
+        report.fault(spot, "`inputBindings` give arguments, and there is no `command` to take them", remedy);
+    }
     let kubernetes = spot.get("kubernetes").and_then(|member| kubernetes::read(report, &member));
     (report.faults.len() == before).then_some(DockerUnit {
         image: image?,
@@ -183,6 +188,21 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
         outputs,
         kubernetes,
     })
+}
+
+/// The package's folder is not in the image: a program that looks for it would find nothing.
+fn folder_is_not_there(report: &mut Report<'_>, spot: &Spot<'_>, command: &[CommandItem]) {
+    const FOLDER: &str = "RUTTER_PACKAGE_DIR";
+    let names = |part: &TemplatePart| matches!(part, TemplatePart::Text(text) if text.contains(FOLDER));
+    let named = command.iter().flat_map(command::templates).flat_map(|it| &it.0).any(names);
+    if let Some(at) = spot.get("command").filter(|_| named) {
+        let remedy = "put the file into the image, or make it an input with `default: {href: …}`";
+        report.fault(
+            &at,
+            format!("{FOLDER} is not set in an image: the package's folder is not there"),
+            remedy,
+        );
+    }
 }
 
 fn image(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<String> {

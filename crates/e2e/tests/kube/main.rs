@@ -5,3 +5,4 @@
 mod bed;
 mod contract;
 mod life;
+mod package_files;

@@ -37,6 +37,7 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/agent/v1/order", post(order))
         .route("/agent/v1/results/{job}/{output}/{index}", get(result))
+        .route("/agent/v1/package/{stage}", get(package_file))
         .route("/agent/v1/staged", post(staged).layer(limited(STAGED_LIMIT)))
         .route("/agent/v1/progress", post(progress).layer(limited(SMALL_LIMIT)))
         .route("/agent/v1/log", post(log).layer(limited(LOG_LIMIT)))
@@ -204,5 +205,16 @@ async fn result(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type(&value.media_type));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(value.size));
+    Ok(response)
+}
+
+async fn package_file(
+    State(state): State<AppState>,
+    Attempt(attempt): Attempt,
+    Path(stage): Path<usize>,
+) -> Result<Response, Refused> {
+    let (size, pieces) = state.engine.agents().package_file(&attempt, stage).await?;
+    let mut response = Response::new(Body::from_stream(pieces));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     Ok(response)
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
-use rutter_server::{AgentsListener, serve_agents};
+use rutter_server::{AgentsListener, ServerConfig, serve_agents};
 use rutter_types::agent::{
     OrderAnswer, Outcome, OutputFile, Report, Uploaded, Usage, VERSION, VERSION_HEADER, Verdict,
 };
@@ -30,7 +30,10 @@ struct Desk {
 
 impl Desk {
     async fn open(body: &Value) -> Self {
-        let server = server().await;
+        Self::of(server().await, body).await
+    }
+
+    async fn of(server: Server, body: &Value) -> Self {
         let listener = UnixListener::bind(server.folder.path().join("agents.sock")).unwrap();
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve_agents(AgentsListener::Machine(listener), server.state.clone(), stopped));
@@ -140,6 +143,47 @@ async fn an_agent_reaches_nothing_but_its_order() {
     assert_eq!(desk.call(Method::GET, &format!("results/{other}/text/0"), Body::empty()).await.0, 400);
     assert_eq!(desk.call(Method::POST, "report", "{").await.0, 400);
     assert_eq!(desk.call(Method::POST, "log?offset=0", vec![b'x'; 5 * 1024 * 1024]).await.0, 413);
+}
+
+/// In a container, files of the package come by this way: those that the order names, and nothing else.
+#[tokio::test]
+async fn files_of_the_package_are_those_that_were_planned() {
+    let package = |file: &str| {
+        format!(
+            "processDescription: {{process: {{id: both, version: 1.0.0, inputs: {{\
+             word: {{schema: {{type: string, default: x}}}}, \
+             dem: {{schema: {{type: string, contentMediaType: text/csv, default: {{href: {file}}}}}}}}}}}}}\n\
+             executionUnit: {{type: command, command: [cat, $(inputs.dem.path), $(inputs.word.path)]}}"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["old.csv", "new.csv"] {
+        std::fs::write(at(name), name).unwrap();
+    }
+    std::fs::write(at("package.yaml"), package("old.csv")).unwrap();
+    let server = Server::of(ServerConfig::default(), vec![folder.path().to_owned()]).await;
+    let desk = Desk::of(server, &json!({"inputs": {}})).await;
+    let ask = async |stage: &str| desk.call(Method::GET, &format!("package/{stage}"), Body::empty()).await;
+    desk.call(Method::POST, "order", Body::empty()).await;
+    let (status, bytes) = ask("0").await;
+    assert_eq!((status.as_u16(), &bytes[..]), (200, &b"old.csv"[..]));
+
+    std::fs::write(at("package.yaml"), package("new.csv")).unwrap();
+    desk.server.state.registry.poll();
+    assert_eq!(ask("0").await.1, "old.csv", "a package that changed meanwhile");
+    for other in ["1", "2", "-1", "..%2Fpackage.yaml", "package.yaml"] {
+        assert_eq!(ask(other).await.0, 400, "{other}");
+    }
+    let mut stranger = Request::get("/agent/v1/package/0").header("host", "agents");
+    stranger = stranger.header(VERSION_HEADER, VERSION).header("authorization", "Bearer x");
+    assert_eq!(desk.send(stranger.body(Body::empty()).unwrap()).await.0, 401);
+
+    std::fs::remove_file(at("old.csv")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", at("old.csv")).unwrap();
+    let (status, told) = ask("0").await;
+    assert_eq!(status, 400);
+    assert!(String::from_utf8_lossy(&told).contains("outside of its folder"), "{told:?}");
 }
 
 /// Over the network the same, by TLS; a peer that talks something else, or nothing, holds up nobody.
