@@ -19,9 +19,14 @@ pub(crate) struct Built {
     pub(crate) agent: PathBuf,
 }
 
-/// Build both.
+/// Build both, side by side as in the tarball: a server takes the agent that lies beside it.
 pub(crate) fn build() -> anyhow::Result<Built> {
-    Ok(Built { server: program("rutter", "dist")?, agent: program("rutter-agent", "agent")? })
+    let built = program("rutter-agent", "agent")?;
+    let server = program("rutter", "dist")?;
+    let agent = server.with_file_name("rutter-agent");
+    let _ = fs::remove_file(&agent);
+    fs::copy(&built, &agent).with_context(|| format!("could not write {}", agent.display()))?;
+    Ok(Built { server, agent })
 }
 
 /// Build both and pack them; tells where.

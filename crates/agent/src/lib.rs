@@ -29,6 +29,9 @@ use rutter_types::agent::exit;
 
 use settings::{Place, Settings};
 
+/// Which build of the agent this is: equal for programs of the same version made from the same sources.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("RUTTER_AGENT_SOURCE"));
+
 /// Runs one attempt as the environment tells (`RUTTER_AGENT_*`) and gives the exit code for the executor.
 ///
 /// Must be called on the main thread, before any other thread starts children.

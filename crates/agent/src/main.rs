@@ -8,9 +8,13 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => rutter_agent::main_from_env(),
         ["run"] => rutter_agent::main_in_container(),
+        ["--version"] => {
+            println!("rutter-agent {}", rutter_agent::BUILD);
+            ExitCode::SUCCESS
+        }
         ["install", root] => rutter_agent::install(Path::new(root)),
         _ => {
-            eprintln!("rutter-agent: usage: rutter-agent [run | install FOLDER]");
+            eprintln!("rutter-agent: usage: rutter-agent [run | install FOLDER | --version]");
             ExitCode::FAILURE
         }
     }

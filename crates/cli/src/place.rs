@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -144,7 +145,7 @@ fn local_config(config: &Config, data: &Path, files: Raised) -> anyhow::Result<L
     let program_path = program.parent().map(Path::to_owned).unwrap_or_default();
     Ok(LocalConfig {
         folder: data.join("attempts"),
-        agent: AgentCommand { program, args: vec!["agent".into()] },
+        agent: agent_beside(&program).unwrap_or(AgentCommand { program, args: vec!["agent".into()] }),
         socket: data.join("agents.sock"),
         capacity: capacity(config),
         grace: Duration::from_secs(config.jobs.grace_seconds),
@@ -152,6 +153,18 @@ fn local_config(config: &Config, data: &Path, files: Raised) -> anyhow::Result<L
         program_path,
         open_files: files.before,
     })
+}
+
+/// The agent's own program, if it lies beside this one and is of the same build: it starts in a quarter of the time and
+/// takes a third of the memory.
+fn agent_beside(own: &Path) -> Option<AgentCommand> {
+    let program = own.with_file_name("rutter-agent");
+    let told = Command::new(&program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let same = told.stdout == format!("rutter-agent {}\n", rutter_agent::BUILD).as_bytes();
+    if !same {
+        tracing::warn!(program = %program.display(), "not used as the agent: it is of another build than this program");
+    }
+    same.then_some(AgentCommand { program, args: Vec::new() })
 }
 
 /// What jobs may use of this machine; the server itself and the rest of the system keep a tenth of the memory.

@@ -3,40 +3,47 @@
 //! It is the only one that moves a job on after submission. It takes no input but the store and what the executor
 //! reports; signals only say where to look, so a restart, a lost signal and a missed event are all just another pass.
 
+mod pass;
+mod start;
+mod turns;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
 };
 
+use self::{
+    pass::{PassError, Passed},
+    start::{Started, start},
+    turns::Turns,
+};
 use crate::{
     clock::Clock,
-    engine::{Engine, EngineError, Parts, Settings},
-    executor::{Executor, ExecutorError, LaunchEnd, Observation, Waiting},
-    failure,
+    engine::{Engine, Parts, Settings},
+    executor::{Executor, Waiting},
     id::{InstanceId, JobId, LaunchName},
-    job::{Job, State},
     logs::Logs,
     plan::Needs,
     process::Registry,
     results::Objects,
-    store::{JobStore, StoreError},
+    store::JobStore,
 };
 
 /// How many jobs at the head of the queue the executor chooses from.
 const HEAD: usize = 256;
-/// How many launches and passes go on at the same time.
+/// How many launches, and how many looks at jobs, go on at the same time.
 const AT_ONCE: usize = 32;
 /// How often everything that may have been missed is looked at again.
 const PERIOD: Duration = Duration::from_secs(5);
-/// How long a published attempt may take to end by itself.
-const LINGER: Duration = Duration::from_secs(10);
 
 /// Where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +81,8 @@ pub struct Reconciler {
     signals: mpsc::UnboundedReceiver<Signal>,
     waiting: BTreeMap<JobId, Waiting>,
     starting: JoinSet<Started>,
+    turns: Turns,
+    passing: JoinSet<(JobId, Looked)>,
     retry: HashMap<JobId, Instant>,
     /// Jobs whose last pass failed, for example because the disk was full.
     again: BTreeSet<JobId>,
@@ -81,14 +90,8 @@ pub struct Reconciler {
     taken_up: bool,
 }
 
-/// What became of a start.
-#[derive(Debug)]
-enum Started {
-    /// Launched, or not to be launched any more.
-    Done,
-    /// To be tried again.
-    Again(JobId, Needs, LaunchName),
-}
+/// What a look at a job gave; `None` = it panicked.
+type Looked = Option<Result<Passed, PassError>>;
 
 /// An engine and its reconciler.
 pub fn assemble(ingredients: Ingredients) -> (Engine, Reconciler) {
@@ -112,6 +115,8 @@ pub fn assemble(ingredients: Ingredients) -> (Engine, Reconciler) {
         signals,
         waiting: BTreeMap::new(),
         starting: JoinSet::new(),
+        turns: Turns::default(),
+        passing: JoinSet::new(),
         retry: HashMap::new(),
         again: BTreeSet::new(),
         taken_up: false,
@@ -128,11 +133,13 @@ impl Reconciler {
         self.take_up().await;
         loop {
             self.start_admitted();
+            self.start_passes();
             tokio::select! {
                 () = crate::told_to_stop(&mut stop) => return,
-                Some(signal) = self.signals.recv() => self.take(signal).await,
-                Some(name) = next(&mut changes) => self.pass(name.job).await,
+                Some(signal) = self.signals.recv() => self.take(signal),
+                Some(name) = next(&mut changes) => self.turns.ask(name.job),
                 Some(started) = self.starting.join_next() => self.started(started),
+                Some(Ok((id, looked))) = self.passing.join_next() => self.looked(id, looked),
                 _ = period.tick() => self.look_around().await,
             }
         }
@@ -144,7 +151,7 @@ impl Reconciler {
         match self.parts.store.unfinished().await {
             Ok(unfinished) => {
                 for (id, needs, launched) in unfinished {
-                    if launched { self.pass(id).await } else { self.enqueue(id, 1, needs) }
+                    if launched { self.turns.ask(id) } else { self.enqueue(id, 1, needs) }
                 }
             }
             Err(error) => {
@@ -154,9 +161,7 @@ impl Reconciler {
         }
         match self.parts.executor.list().await {
             Ok(launches) => {
-                for name in launches {
-                    self.pass(name.job).await;
-                }
+                launches.into_iter().for_each(|name| self.turns.ask(name.job));
             }
             Err(error) => {
                 self.taken_up = false;
@@ -165,18 +170,19 @@ impl Reconciler {
         }
     }
 
-    async fn take(&mut self, signal: Signal) {
-        match signal {
-            Signal::Waits(id, needs) => self.enqueue(id, 1, needs),
-            Signal::Look(id) => self.pass(id).await,
-        }
+    fn take(&mut self, signal: Signal) {
+        self.heed(signal);
         // One round for many signals: the queue is looked at once.
         for _ in 0..HEAD {
-            match self.signals.try_recv() {
-                Ok(Signal::Waits(id, needs)) => self.enqueue(id, 1, needs),
-                Ok(Signal::Look(id)) => self.pass(id).await,
-                Err(_) => return,
-            }
+            let Ok(signal) = self.signals.try_recv() else { return };
+            self.heed(signal);
+        }
+    }
+
+    fn heed(&mut self, signal: Signal) {
+        match signal {
+            Signal::Waits(id, needs) => self.enqueue(id, 1, needs),
+            Signal::Look(id) => self.turns.ask(id),
         }
     }
 
@@ -186,13 +192,11 @@ impl Reconciler {
             self.take_up().await;
         }
         for id in std::mem::take(&mut self.again) {
-            self.pass(id).await;
+            self.turns.ask(id);
         }
         match self.parts.store.unarchived(HEAD).await {
             Ok(jobs) => {
-                for id in jobs {
-                    self.pass(id).await;
-                }
+                jobs.into_iter().for_each(|id| self.turns.ask(id));
             }
             Err(error) => tracing::error!(%error, "could not read the jobs to archive"),
         }
@@ -235,185 +239,35 @@ impl Reconciler {
         }
     }
 
-    /// Bring one job together with its launch.
-    async fn pass(&mut self, id: JobId) {
-        let passed = self.try_pass(id).await;
-        if passed.is_err() {
-            self.again.insert(id);
+    /// Look at those whose turn it is, side by side: a look may have to wait for the disk, or for a cluster.
+    fn start_passes(&mut self) {
+        while let Some(id) = self.turns.begin(AT_ONCE) {
+            let parts = self.parts.clone();
+            // A panic must not keep the job from its next turn.
+            let look = async move { AssertUnwindSafe(parts.pass(id)).catch_unwind().await.ok() };
+            self.passing.spawn(async move { (id, look.await) });
         }
-        match passed {
-            Ok(()) => {}
-            Err(PassError::Engine(error)) => {
+    }
+
+    fn looked(&mut self, id: JobId, looked: Looked) {
+        self.turns.end(id);
+        match looked {
+            Some(Ok(Passed::AsItWas)) => {}
+            Some(Ok(Passed::Over)) => {
+                self.waiting.remove(&id);
+            }
+            Some(Ok(Passed::ToLaunch(launch, needs))) => {
+                self.waiting.entry(id).or_insert(Waiting { name: LaunchName { job: id, launch }, needs });
+            }
+            Some(Err(error)) => {
+                self.again.insert(id);
                 tracing::error!(job.id = %id, error = &error as &dyn std::error::Error, "a pass failed; it is repeated");
             }
-            Err(PassError::Executor(error)) => {
-                tracing::error!(job.id = %id, error = &error as &dyn std::error::Error, "the executor failed; the pass is repeated");
-            }
-        }
-    }
-
-    async fn try_pass(&mut self, id: JobId) -> Result<(), PassError> {
-        let parts = self.parts.clone();
-        let Some(job) = parts.store.get(id).await? else {
-            self.waiting.remove(&id);
-            return parts.end_orphans(id).await;
-        };
-        if job.status().is_terminal() {
-            self.waiting.remove(&id);
-            return parts.close(&job).await;
-        }
-        let Some(name) = job.launch_name() else { return Ok(()) };
-        match parts.executor.observe(name).await? {
-            Some(Observation::Pending { reason: Some(reason) }) => parts.waits_for(&job, &reason).await,
-            Some(Observation::Pending { reason: None } | Observation::Running) => Ok(()),
-            Some(Observation::Ended { end }) => parts.conclude(&job, &end).await,
-            None if self.waiting.contains_key(&id) => Ok(()),
             None => {
-                let needs = parts.store.plan(id).await?.map_or(Needs::default(), |plan| plan.needs);
-                self.enqueue(id, name.launch, needs);
-                Ok(())
+                self.again.insert(id);
+                tracing::error!(job.id = %id, "a pass panicked; it is repeated");
             }
         }
-    }
-}
-
-/// Why a pass failed.
-#[derive(Debug, thiserror::Error)]
-enum PassError {
-    #[error(transparent)]
-    Engine(EngineError),
-    #[error(transparent)]
-    Executor(#[from] ExecutorError),
-}
-
-impl<E: Into<EngineError>> From<E> for PassError {
-    fn from(error: E) -> Self {
-        Self::Engine(error.into())
-    }
-}
-
-/// Launch a waiting job: order written, launch counted, executor told. Each step finds what an earlier try did.
-async fn start(parts: &Parts, waiting: Waiting) -> Started {
-    let name = waiting.name;
-    match try_start(parts, name).await {
-        Ok(true) => Started::Done,
-        Ok(false) => {
-            // Dismissed or removed while it waited: its room is free again.
-            let _ = parts.executor.release(name).await;
-            Started::Done
-        }
-        Err(PassError::Executor(ExecutorError::Impossible { reason })) => {
-            let now = parts.clock.now();
-            let problem = failure::cannot_start(&reason);
-            let changed = parts.change(name.job, |job| job.failed(problem.clone(), now)).await;
-            parts.signal(Signal::Look(name.job));
-            let _ = parts.executor.release(name).await;
-            match changed {
-                Ok(_) => Started::Done,
-                Err(_) => Started::Again(name.job, waiting.needs, name),
-            }
-        }
-        Err(error) => {
-            tracing::warn!(job.id = %name.job, error = &error as &dyn std::error::Error, "could not start; trying again");
-            let _ = parts.executor.release(name).await;
-            Started::Again(name.job, waiting.needs, name)
-        }
-    }
-}
-
-async fn try_start(parts: &Parts, name: LaunchName) -> Result<bool, PassError> {
-    let Some(job) = parts.store.get(name.job).await? else { return Ok(false) };
-    let Some(plan) = parts.store.plan(name.job).await? else { return Ok(false) };
-    if job.status().is_terminal() {
-        return Ok(false);
-    }
-    if job.launches < name.launch {
-        let now = parts.clock.now();
-        let launched = Arc::unwrap_or_clone(job).launched(now).map_err(|_| StoreError::Record {
-            id: name.job.to_string(),
-            source: serde::de::Error::custom("a waiting job that can't be launched"),
-        })?;
-        parts.write_order(&launched, &plan).await?;
-        if !parts.store.replace(&launched, &[]).await? {
-            // Somebody was faster. Dismissed: its room is free again. Launched by another start of the same launch (a
-            // job is waited for twice when it comes while a server takes up its work): that one must not be released.
-            let now = parts.store.get(name.job).await?;
-            if now.is_none_or(|job| job.status().is_terminal() || job.launches < name.launch) {
-                return Ok(false);
-            }
-        }
-        parts.changes.tell(name.job);
-    }
-    parts.executor.launch(name, &plan).await?;
-    Ok(true)
-}
-
-impl Parts {
-    /// What a launch waits for, for whoever reads the status.
-    async fn waits_for(&self, job: &Job, reason: &str) -> Result<(), PassError> {
-        if job.message.as_deref() != Some(reason) {
-            let now = self.clock.now();
-            self.change(job.id, |job| job.progressed(None, Some(reason.to_owned()), now)).await?;
-        }
-        Ok(())
-    }
-
-    /// The launch ended and the job did not: it failed. A report that came before has said why.
-    async fn conclude(&self, job: &Job, end: &LaunchEnd) -> Result<(), PassError> {
-        let now = self.clock.now();
-        let told = job.attempts.last().and_then(|attempt| attempt.exception.as_deref().cloned());
-        let problem = told.unwrap_or_else(|| failure::exception_of_end(end));
-        self.change(job.id, |job| {
-            job.earlier_attempts_lost("", problem.clone(), now).failed(problem.clone(), now)
-        })
-        .await?;
-        self.signal(Signal::Look(job.id));
-        Ok(())
-    }
-
-    /// A job that is over: written whole, its log kept, its launch ended and forgotten.
-    async fn close(&self, job: &Job) -> Result<(), PassError> {
-        let ended = match job.launch_name() {
-            None => true,
-            Some(name) => match self.executor.observe(name).await? {
-                None => true,
-                Some(Observation::Ended { .. }) => true,
-                Some(_) => {
-                    if !self.ends_by_itself(job) {
-                        self.executor.end(name, self.settings.grace).await?;
-                    }
-                    false
-                }
-            },
-        };
-        if !ended {
-            return Ok(());
-        }
-        if !job.archived {
-            self.archive(job).await?;
-        }
-        if let Some(name) = job.launch_name() {
-            self.executor.release(name).await?;
-        }
-        Ok(())
-    }
-
-    /// A published attempt exits on its own once it has its verdict; killing it at once would be rude to its cleaning.
-    fn ends_by_itself(&self, job: &Job) -> bool {
-        let State::Successful { finished, .. } = job.state else { return false };
-        let since = self.clock.now().duration_since(finished);
-        since < jiff::SignedDuration::try_from(LINGER).unwrap_or_default()
-    }
-
-    /// Launches of a job that is not stored: ended, then forgotten.
-    async fn end_orphans(&self, id: JobId) -> Result<(), PassError> {
-        for name in self.executor.list().await?.into_iter().filter(|name| name.job == id) {
-            match self.executor.observe(name).await? {
-                Some(Observation::Ended { .. }) | None => self.executor.release(name).await?,
-                Some(_) => self.executor.end(name, self.settings.grace).await?,
-            }
-        }
-        Ok(())
     }
 }
 

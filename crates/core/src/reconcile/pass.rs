@@ -1,0 +1,134 @@
+//! One look at one job: what is stored, and what the executor has of it, brought together.
+
+use std::time::Duration;
+
+use super::Signal;
+use crate::{
+    engine::{EngineError, Parts},
+    executor::{ExecutorError, LaunchEnd, Observation},
+    failure,
+    id::JobId,
+    job::{Job, State},
+    plan::Needs,
+};
+
+/// How long a published attempt may take to end by itself.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// What a pass found about the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// Nothing to do there.
+    AsItWas,
+    /// The job is over, or is not there: it waits for nothing.
+    Over,
+    /// Launched once, and the executor has nothing of it: to be launched again under the same number.
+    ToLaunch(u32, Needs),
+}
+
+/// Why a pass failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PassError {
+    #[error(transparent)]
+    Engine(EngineError),
+    #[error("the executor failed")]
+    Executor(#[from] ExecutorError),
+}
+
+impl<E: Into<EngineError>> From<E> for PassError {
+    fn from(error: E) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl Parts {
+    /// Bring one job together with its launch.
+    pub(super) async fn pass(&self, id: JobId) -> Result<Passed, PassError> {
+        let Some(job) = self.store.get(id).await? else {
+            self.end_orphans(id).await?;
+            return Ok(Passed::Over);
+        };
+        if job.status().is_terminal() {
+            self.close(&job).await?;
+            return Ok(Passed::Over);
+        }
+        let Some(name) = job.launch_name() else { return Ok(Passed::AsItWas) };
+        match self.executor.observe(name).await? {
+            Some(Observation::Pending { reason: Some(reason) }) => self.waits_for(&job, &reason).await?,
+            Some(Observation::Pending { reason: None } | Observation::Running) => {}
+            Some(Observation::Ended { end }) => self.conclude(&job, &end).await?,
+            None => {
+                let needs = self.store.plan(id).await?.map_or(Needs::default(), |plan| plan.needs);
+                return Ok(Passed::ToLaunch(name.launch, needs));
+            }
+        }
+        Ok(Passed::AsItWas)
+    }
+
+    /// What a launch waits for, for whoever reads the status.
+    async fn waits_for(&self, job: &Job, reason: &str) -> Result<(), PassError> {
+        if job.message.as_deref() != Some(reason) {
+            let now = self.clock.now();
+            self.change(job.id, |job| job.progressed(None, Some(reason.to_owned()), now)).await?;
+        }
+        Ok(())
+    }
+
+    /// The launch ended and the job did not: it failed. A report that came before has said why.
+    async fn conclude(&self, job: &Job, end: &LaunchEnd) -> Result<(), PassError> {
+        let now = self.clock.now();
+        let told = job.attempts.last().and_then(|attempt| attempt.exception.as_deref().cloned());
+        let problem = told.unwrap_or_else(|| failure::exception_of_end(end));
+        self.change(job.id, |job| {
+            job.earlier_attempts_lost("", problem.clone(), now).failed(problem.clone(), now)
+        })
+        .await?;
+        self.signal(Signal::Look(job.id));
+        Ok(())
+    }
+
+    /// A job that is over: written whole, its log kept, its launch ended and forgotten.
+    async fn close(&self, job: &Job) -> Result<(), PassError> {
+        let ended = match job.launch_name() {
+            None => true,
+            Some(name) => match self.executor.observe(name).await? {
+                None => true,
+                Some(Observation::Ended { .. }) => true,
+                Some(_) => {
+                    if !self.ends_by_itself(job) {
+                        self.executor.end(name, self.settings.grace).await?;
+                    }
+                    false
+                }
+            },
+        };
+        if !ended {
+            return Ok(());
+        }
+        if !job.archived {
+            self.archive(job).await?;
+        }
+        if let Some(name) = job.launch_name() {
+            self.executor.release(name).await?;
+        }
+        Ok(())
+    }
+
+    /// A published attempt exits on its own once it has its verdict; killing it at once would be rude to its cleaning.
+    fn ends_by_itself(&self, job: &Job) -> bool {
+        let State::Successful { finished, .. } = job.state else { return false };
+        let since = self.clock.now().duration_since(finished);
+        since < jiff::SignedDuration::try_from(LINGER).unwrap_or_default()
+    }
+
+    /// Launches of a job that is not stored: ended, then forgotten.
+    async fn end_orphans(&self, id: JobId) -> Result<(), PassError> {
+        for name in self.executor.list().await?.into_iter().filter(|name| name.job == id) {
+            match self.executor.observe(name).await? {
+                Some(Observation::Ended { .. }) | None => self.executor.release(name).await?,
+                Some(_) => self.executor.end(name, self.settings.grace).await?,
+            }
+        }
+        Ok(())
+    }
+}

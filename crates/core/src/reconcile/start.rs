@@ -1,0 +1,78 @@
+//! Launching what the executor has room for.
+
+use std::sync::Arc;
+
+use super::{Signal, pass::PassError};
+use crate::{
+    engine::Parts,
+    executor::{ExecutorError, Waiting},
+    failure,
+    id::{JobId, LaunchName},
+    plan::Needs,
+    store::StoreError,
+};
+
+/// What became of a start.
+#[derive(Debug)]
+pub(super) enum Started {
+    /// Launched, or not to be launched any more.
+    Done,
+    /// To be tried again.
+    Again(JobId, Needs, LaunchName),
+}
+
+/// Launch a waiting job: order written, launch counted, executor told. Each step finds what an earlier try did.
+pub(super) async fn start(parts: &Parts, waiting: Waiting) -> Started {
+    let name = waiting.name;
+    match try_start(parts, name).await {
+        Ok(true) => Started::Done,
+        Ok(false) => {
+            // Dismissed or removed while it waited: its room is free again.
+            let _ = parts.executor.release(name).await;
+            Started::Done
+        }
+        Err(PassError::Executor(ExecutorError::Impossible { reason })) => {
+            let now = parts.clock.now();
+            let problem = failure::cannot_start(&reason);
+            let changed = parts.change(name.job, |job| job.failed(problem.clone(), now)).await;
+            parts.signal(Signal::Look(name.job));
+            let _ = parts.executor.release(name).await;
+            match changed {
+                Ok(_) => Started::Done,
+                Err(_) => Started::Again(name.job, waiting.needs, name),
+            }
+        }
+        Err(error) => {
+            tracing::warn!(job.id = %name.job, error = &error as &dyn std::error::Error, "could not start; trying again");
+            let _ = parts.executor.release(name).await;
+            Started::Again(name.job, waiting.needs, name)
+        }
+    }
+}
+
+async fn try_start(parts: &Parts, name: LaunchName) -> Result<bool, PassError> {
+    let Some(job) = parts.store.get(name.job).await? else { return Ok(false) };
+    let Some(plan) = parts.store.plan(name.job).await? else { return Ok(false) };
+    if job.status().is_terminal() {
+        return Ok(false);
+    }
+    if job.launches < name.launch {
+        let now = parts.clock.now();
+        let launched = Arc::unwrap_or_clone(job).launched(now).map_err(|_| StoreError::Record {
+            id: name.job.to_string(),
+            source: serde::de::Error::custom("a waiting job that can't be launched"),
+        })?;
+        parts.write_order(&launched, &plan).await?;
+        if !parts.store.replace(&launched, &[]).await? {
+            // Somebody was faster. Dismissed: its room is free again. Launched by another start of the same launch (a
+            // job is waited for twice when it comes while a server takes up its work): that one must not be released.
+            let now = parts.store.get(name.job).await?;
+            if now.is_none_or(|job| job.status().is_terminal() || job.launches < name.launch) {
+                return Ok(false);
+            }
+        }
+        parts.changes.tell(name.job);
+    }
+    parts.executor.launch(name, &plan).await?;
+    Ok(true)
+}
