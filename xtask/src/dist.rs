@@ -29,13 +29,14 @@ pub(crate) fn build() -> anyhow::Result<Built> {
     Ok(Built { server, agent })
 }
 
-/// Build both and pack them; tells where.
-pub(crate) fn run() -> anyhow::Result<()> {
+/// Build both and pack them; tells where, and gives the image.
+pub(crate) fn run() -> anyhow::Result<PathBuf> {
     let built = build()?;
     let name = format!("rutter-{}-{}", env!("CARGO_PKG_VERSION"), triple()?);
     println!("{}", tarball(&built, &name)?);
-    println!("{}", image(&built, &name)?.display());
-    Ok(())
+    let image = image(&built, &name)?;
+    println!("{}", image.display());
+    Ok(image)
 }
 
 /// With licence, README and example packages.

@@ -1,12 +1,13 @@
 //! The one task runner. Each task is a file; none needs more than cargo and what it installs itself.
 
 mod bench;
+mod blocks;
 mod cluster;
 mod demo;
+mod deployed;
 mod dist;
 mod lint;
 mod python;
-mod readme;
 mod schemas;
 mod shell;
 mod test;
@@ -41,6 +42,8 @@ enum Task {
     Schemas,
     /// Build the programs as they are shipped, static, and pack them: a tarball and the image.
     Dist,
+    /// Do what docs/kubernetes.md says, on the Kubernetes of the tests.
+    Deployed,
     /// The Kubernetes of the tests, to play with.
     Cluster {
         #[command(subcommand)]
@@ -60,7 +63,8 @@ fn main() -> anyhow::Result<()> {
         Task::Test { full } => test::run(full),
         Task::Lint => lint::run(),
         Task::Schemas => schemas::write(),
-        Task::Dist => dist::run(),
+        Task::Dist => dist::run().map(|_| ()),
+        Task::Deployed => deployed::run(),
         Task::Cluster { task } => cluster::run(task),
         Task::Bench { jobs } => bench::run(jobs),
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::{demo, dist, lint, python, readme, shell};
+use crate::{blocks, demo, deployed, dist, lint, python, shell};
 
 pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     install()?;
@@ -14,14 +14,16 @@ pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     tests.env("RUTTER_STATIC_AGENT", dist::program("rutter-agent", "dev")?);
     shell::run_command(&mut tests)?;
     python::clients()?;
-    readme::run().context("a block of README.md does not do what it says")?;
+    blocks::readme().context("a block of README.md does not do what it says")?;
     if full { slow() } else { Ok(()) }
 }
 
-/// What is too slow for every change: the flood of a large model, and the demo as it is shipped.
+/// What is too slow for every change: the flood of a large model, the demo, and the way of docs/kubernetes.md with the
+/// programs as they are shipped.
 fn slow() -> anyhow::Result<()> {
     shell::run(&["cargo", "run", "--release", "--package", "rutter-examples", "--example", "big"])?;
-    demo::run(&["--once".into(), "--listen".into(), "127.0.0.1:0".into()])
+    demo::run(&["--once".into(), "--listen".into(), "127.0.0.1:0".into()])?;
+    deployed::run()
 }
 
 /// What tests start: a proxy, a browser, Python's virtual environments, Kubernetes.

@@ -140,6 +140,11 @@ impl Cluster {
         run::output(self.ctr().args(["images", "import"]).arg(path), None).map(drop)
     }
 
+    /// Give an image that the node has a further name.
+    pub fn tag_image(&self, name: &str, further: &str) -> Result<(), Error> {
+        run::output(self.ctr().args(["images", "tag", name, further]), None).map(drop)
+    }
+
     /// End a component as `kill -9` does, and wait until it is gone. Nothing happens to one that is not running.
     pub fn kill(&self, component: Component) -> Result<(), Error> {
         let Some(process) = self.process(component) else { return Ok(()) };

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, Write as _},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -64,12 +64,21 @@ impl Drop for Forward {
 }
 
 fn lead(outside: TcpStream, network: PathBuf, to: SocketAddr) -> io::Result<()> {
+    enter(&network)?;
+    both_ways(outside, TcpStream::connect(to)?)
+}
+
+/// Moves the calling thread into a network for good.
+pub(crate) fn enter(network: &Path) -> io::Result<()> {
     let network = fs::File::open(network)?;
-    move_into_link_name_space(std::os::fd::AsFd::as_fd(&network), Some(LinkNameSpaceType::Network))?;
-    let inside = TcpStream::connect(to)?;
-    let (from, into) = (outside.try_clone()?, inside.try_clone()?);
+    Ok(move_into_link_name_space(std::os::fd::AsFd::as_fd(&network), Some(LinkNameSpaceType::Network))?)
+}
+
+/// Pours two connections into each other until both are at their end.
+pub(crate) fn both_ways(one: TcpStream, other: TcpStream) -> io::Result<()> {
+    let (from, into) = (one.try_clone()?, other.try_clone()?);
     thread::spawn(move || pour(from, into));
-    pour(inside, outside)
+    pour(other, one)
 }
 
 fn pour(mut from: TcpStream, mut into: TcpStream) -> io::Result<()> {

@@ -40,6 +40,7 @@ mod pods;
 mod prepare;
 mod process;
 mod run;
+mod services;
 
 pub use cluster::Cluster;
 pub use component::Component;
@@ -51,3 +52,4 @@ pub use layout::ADDRESS;
 pub use node::FakeNode;
 pub use options::Options;
 pub use prepare::{prepare, usable};
+pub use services::Services;

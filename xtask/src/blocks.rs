@@ -1,10 +1,11 @@
-//! The README's blocks, run as written: what a newcomer types works, and prints what the README says.
+//! Blocks of documents, run as written: what a newcomer types works, and prints what the document says.
 //!
-//! Blocks marked `sh` run in order, in one shell and an empty folder, with the built `rutter` on PATH. A block marked `text`
+//! Blocks marked `sh` run in order, in one shell and folder. A block marked `text`
 //! after one says what it prints: its lines must appear in that order, `…` stands for anything.
 
 use std::{
     fs,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -21,23 +22,31 @@ struct Block {
     expected: Vec<String>,
 }
 
-pub(crate) fn run() -> anyhow::Result<()> {
-    let text = fs::read_to_string(shell::root().join("README.md"))?;
-    let blocks = blocks(&text);
-    anyhow::ensure!(!blocks.is_empty(), "README.md has no block to run");
+/// The README's, in an empty folder.
+pub(crate) fn readme() -> anyhow::Result<()> {
     let folder = shell::target().join("readme");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
-    let mut script = String::from("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
+    let mut bash = Command::new("bash");
+    let path = std::env::var("PATH").unwrap_or_default();
+    bash.env("PATH", format!("{}:{path}", shell::target().join("debug").display()));
+    run("README.md", "", bash, &folder)
+}
+
+/// Run the blocks of a document in a folder; `before` stands before the first.
+pub(crate) fn run(document: &str, before: &str, mut bash: Command, folder: &Path) -> anyhow::Result<()> {
+    let text = fs::read_to_string(shell::root().join(document))?;
+    let blocks = blocks(&text);
+    anyhow::ensure!(!blocks.is_empty(), "{document} has no block to run");
+    let mut script =
+        format!("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{before}\n");
     for block in &blocks {
         script.push_str(&format!("{}\necho '{MARK}'\n", block.commands));
     }
-    let path = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new("bash")
+    let output = bash
         .arg("-c")
         .arg(&script)
-        .current_dir(&folder)
-        .env("PATH", format!("{}:{path}", shell::target().join("debug").display()))
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stderr(fs::File::create(folder.join("stderr.txt"))?)
         .output()?;
@@ -50,8 +59,14 @@ pub(crate) fn run() -> anyhow::Result<()> {
             format!("block {}:\n{}\nprinted:\n{part}\nerrors:\n{errors}", number + 1, block.commands)
         })?;
     }
-    anyhow::ensure!(output.status.success(), "the blocks of README.md ended with {}", output.status);
-    println!("{} blocks of README.md do what they say", blocks.len());
+    let errors = || fs::read_to_string(folder.join("stderr.txt")).unwrap_or_default();
+    anyhow::ensure!(
+        output.status.success(),
+        "the blocks of {document} ended with {}:\n{}",
+        output.status,
+        errors()
+    );
+    println!("{} blocks of {document} do what they say", blocks.len());
     Ok(())
 }
 
