@@ -51,6 +51,9 @@ enum Task {
     },
     /// Measure the figures of docs/benchmarks.md.
     Bench {
+        /// Where jobs run.
+        #[arg(value_enum, default_value = "local")]
+        place: bench::Where,
         /// Stored jobs in the large store.
         #[arg(long, default_value_t = 1_000_000)]
         jobs: u64,
@@ -66,6 +69,6 @@ fn main() -> anyhow::Result<()> {
         Task::Dist => dist::run().map(|_| ()),
         Task::Deployed => deployed::run(),
         Task::Cluster { task } => cluster::run(task),
-        Task::Bench { jobs } => bench::run(jobs),
+        Task::Bench { place, jobs } => bench::run(place, jobs),
     }
 }

@@ -5,6 +5,7 @@
 mod fill;
 mod folder;
 mod jobs;
+mod kube;
 mod load;
 mod memory;
 mod proc;
@@ -36,6 +37,9 @@ struct Args {
     /// Stored jobs in the large store [default: 1000000, with --quick 2000].
     #[arg(long)]
     jobs: Option<u64>,
+    /// Measure on a Kubernetes of its own instead; needs root.
+    #[arg(long, conflicts_with = "only")]
+    kube: bool,
     /// Only these parts; may be given several times.
     #[arg(long)]
     only: Vec<Part>,
@@ -81,8 +85,13 @@ fn main() -> anyhow::Result<()> {
         agent: args.agent,
         scale: Scale { jobs: args.jobs.unwrap_or(scale.jobs), ..scale },
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut report = Report::default();
+    if args.kube {
+        kube::measure(&bench, &mut report)?;
+        report.print();
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(measure(&bench, &args.only, &mut report))?;
     report.print();
     Ok(())

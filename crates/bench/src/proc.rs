@@ -43,5 +43,7 @@ pub(crate) fn of_folder(folder: &Path) -> Vec<u32> {
 
 /// Whether a process is an agent.
 pub(crate) fn is_agent(pid: u32) -> bool {
-    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().ends_with(b"\0agent\0")
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    // The server's own program as an agent, or the agent's that lies beside it.
+    words.ends_with(b"\0agent\0") || words.ends_with(b"/rutter-agent\0")
 }

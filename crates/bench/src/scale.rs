@@ -23,6 +23,16 @@ pub(crate) struct Scale {
     pub(crate) stream: u64,
     /// Starts of a server.
     pub(crate) starts: usize,
+    /// Executions in pods, one after another.
+    pub(crate) pods: usize,
+    /// Kubernetes Jobs made in a round.
+    pub(crate) creates: usize,
+    /// Live Kubernetes Jobs with which memory is measured.
+    pub(crate) live_pods: usize,
+    /// Finished jobs of a server that has nothing to do.
+    pub(crate) finished: u64,
+    /// How long it is watched.
+    pub(crate) idle_seconds: u64,
 }
 
 impl Scale {
@@ -39,6 +49,11 @@ impl Scale {
             live: 100_000,
             stream: 1 << 30,
             starts: 5,
+            pods: 25,
+            creates: 500,
+            live_pods: 10_000,
+            finished: 10_000,
+            idle_seconds: 120,
         }
     }
 
@@ -55,6 +70,11 @@ impl Scale {
             live: 100,
             stream: 8 << 20,
             starts: 1,
+            pods: 1,
+            creates: 10,
+            live_pods: 50,
+            finished: 10,
+            idle_seconds: 1,
         }
     }
 }

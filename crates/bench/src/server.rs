@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -26,6 +27,11 @@ impl Server {
     /// Start one and wait for its first answer; `cpus` = cores for jobs, `None` = those of the machine.
     pub(crate) fn start(bench: &Bench, folder: Folder, cpus: Option<f64>) -> anyhow::Result<Self> {
         let config = folder.configure(cpus)?;
+        Self::start_with(bench, folder, &config)
+    }
+
+    /// The same with a configuration file.
+    pub(crate) fn start_with(bench: &Bench, folder: Folder, config: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(&bench.rutter);
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config);
         command.arg("--data").arg(folder.data()).arg("--processes").arg(folder.processes());

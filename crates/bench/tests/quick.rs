@@ -19,17 +19,36 @@ const ROWS: [&str; 11] = [
     "| agent of a `sleep`: resident |",
 ];
 
+/// The same on a cluster.
+const KUBE_ROWS: [&str; 5] = [
+    "| the command's end in the pod to the synchronous answer, p99 |",
+    "| agent in a pod: resident |",
+    "| Jobs made, from 10 requests at once to the last Job |",
+    "| resident, 50 live Jobs (without pods) |",
+    "| API calls per minute of an idle server, 10 finished jobs stored |",
+];
+
 #[test]
 fn prints_every_row() {
-    let output = Command::new(env!("CARGO_BIN_EXE_rutter-bench"))
-        .args(["--quick", "--rutter"])
-        .arg(rutter_e2e::binary())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    let table = String::from_utf8(output.stdout).unwrap();
-    for row in ROWS {
+    has(&run(&[]), &ROWS);
+}
+
+#[test]
+fn prints_every_row_of_a_cluster() {
+    let agent = rutter_e2e::static_agent();
+    has(&run(&["--kube", "--agent", agent.to_str().unwrap()]), &KUBE_ROWS);
+}
+
+fn run(arguments: &[&str]) -> String {
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_rutter-bench"));
+    let output =
+        bench.args(["--quick", "--rutter"]).arg(rutter_e2e::binary()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn has(table: &str, rows: &[&str]) {
+    for row in rows {
         assert!(table.contains(row), "no row {row} in\n{table}");
     }
     assert!(!table.contains("NaN") && !table.contains("inf"), "{table}");
