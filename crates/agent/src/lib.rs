@@ -36,13 +36,13 @@ pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "-", env!("RUTTER_AGE
 ///
 /// Must be called on the main thread, before any other thread starts children.
 pub fn main_from_env() -> ExitCode {
-    main_in(Place::Machine)
+    main_in(Place::Machine, Vec::new())
 }
 
 /// The same in a container: the command starts in the image's own working directory, its output also comes out here, and
-/// a failure leaves a word in the pod's status.
-pub fn main_in_container() -> ExitCode {
-    main_in(Place::Container)
+/// a failure leaves a word in the pod's status. `own_command` is what the image runs by itself: for an order that says nothing.
+pub fn main_in_container(own_command: Vec<String>) -> ExitCode {
+    main_in(Place::Container, own_command)
 }
 
 /// Copies this program to `root/bin`, for a container that does not have it.
@@ -56,8 +56,8 @@ pub fn install(root: &Path) -> ExitCode {
     }
 }
 
-fn main_in(place: Place) -> ExitCode {
-    exit_code(match Settings::from_env(place) {
+fn main_in(place: Place, own_command: Vec<String>) -> ExitCode {
+    exit_code(match Settings::from_env(place, own_command) {
         Ok(settings) => run(settings),
         Err(error) => fault(&error),
     })

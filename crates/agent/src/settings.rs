@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     /// How many files may be open here, where the server raised its own limit.
     pub(crate) open_files: Option<u64>,
     pub(crate) place: Place,
+    /// What the container's image runs by itself.
+    pub(crate) own_command: Vec<String>,
 }
 
 /// A setting that is missing or can't be used.
@@ -44,7 +46,7 @@ pub(crate) enum Error {
 }
 
 impl Settings {
-    pub(crate) fn from_env(place: Place) -> Result<Self, Error> {
+    pub(crate) fn from_env(place: Place, own_command: Vec<String>) -> Result<Self, Error> {
         let server = text(ENV_SERVER).ok_or(Error::Missing(ENV_SERVER))?;
         let address = Address::parse(&server).ok_or(Error::Server { value: server })?;
         let folder = std::env::var_os(ENV_FOLDER).ok_or(Error::Missing(ENV_FOLDER))?;
@@ -57,6 +59,7 @@ impl Settings {
             ca: text(ENV_CA).map(certificates).transpose()?,
             open_files: text(ENV_OPEN_FILES).map(number).transpose()?,
             place,
+            own_command,
         })
     }
 }

@@ -102,28 +102,35 @@ async fn local(config: &Config, data: &Path, files: Raised) -> anyhow::Result<Pl
 
 async fn kubernetes(config: &Config, instance: InstanceId) -> anyhow::Result<Place> {
     let section = &config.kubernetes;
-    let read = |path: &PathBuf| {
+    let read = |path: &PathBuf, key: &str| {
         std::fs::read(path).with_context(|| {
-            format!("kubernetes.tls: could not read {}; name a file that is there", path.display())
+            format!("kubernetes.{key}: could not read {}; name a file that is there", path.display())
         })
+    };
+    let text = |path: Option<&PathBuf>, key: &str| {
+        let bytes = path.map(|path| read(path, key)).transpose()?;
+        bytes.map(String::from_utf8).transpose().with_context(|| format!("kubernetes.{key} is no text"))
     };
     let tls = match &section.tls {
         None => None,
         Some(tls) => {
-            let identity = rutter_server::identity(&read(&tls.certificate)?, &read(&tls.key)?);
+            let certificate = read(&tls.certificate, "tls.certificate")?;
+            let identity = rutter_server::identity(&certificate, &read(&tls.key, "tls.key")?);
             Some(identity.with_context(|| format!("kubernetes.tls: {}", tls.certificate.display()))?)
         }
     };
-    let authority = section.tls.as_ref().and_then(|tls| tls.authority.as_ref()).map(&read).transpose()?;
-    let authority =
-        authority.map(String::from_utf8).transpose().context("kubernetes.tls.authority is no text")?;
+    let authority = section.tls.as_ref().and_then(|tls| tls.authority.as_ref());
+    let authority = text(authority, "tls.authority")?;
     let listener = TcpListener::bind(&section.listen).await.with_context(|| {
         format!(
             "kubernetes.listen: could not listen on {}; stop what uses it, or name another",
             section.listen
         )
     })?;
-    let settings = section.executor_config(authority);
+    let mut settings = section.executor_config(authority);
+    if let Some(registries) = &mut settings.registries {
+        registries.authority = text(section.registries.authority.as_ref(), "registries.authority")?;
+    }
     let namespace = settings.namespace.clone();
     let executor = KubernetesExecutor::open(settings, instance, Arc::new(SystemClock))
         .await

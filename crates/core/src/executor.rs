@@ -128,6 +128,18 @@ pub enum ExecutorError {
     /// No room is left on the disk.
     #[error("no space is left in the data directory")]
     NoSpace,
+    /// Not yet; whoever waits for the job may know why, and trying again may help.
+    #[error("{reason}")]
+    NotYet {
+        /// For people.
+        reason: String,
+    },
+    /// The image is not there.
+    #[error("{reason}")]
+    ImageMissing {
+        /// For people.
+        reason: String,
+    },
     /// It can't ever run here.
     #[error("{reason}")]
     Impossible {

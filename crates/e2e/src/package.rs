@@ -75,6 +75,15 @@ impl Package {
         self.unit("type", json!("docker")).unit("image", json!(image))
     }
 
+    /// The image's own command in place of ours.
+    #[must_use]
+    pub fn without_command(mut self) -> Self {
+        if let Some(unit) = self.0["executionUnit"][0].as_object_mut() {
+            unit.remove("command");
+        }
+        self
+    }
+
     /// Its identifier.
     pub fn id(&self) -> &str {
         self.0["processDescription"]["process"]["id"].as_str().unwrap_or_default()

@@ -41,6 +41,8 @@ pub struct KubernetesConfig {
     pub node_selector: BTreeMap<String, String>,
     /// Secrets for fetching images, beside the package's.
     pub image_pull_secrets: Vec<String>,
+    /// How commands of images are looked up; absent = not at all.
+    pub registries: Option<Registries>,
     /// Name under which the cluster counts graphics processors.
     pub gpu_resource: String,
     /// Longest wait for a machine and an image.
@@ -55,6 +57,15 @@ pub struct KubernetesConfig {
     pub stuck_limit: Duration,
     /// How many Jobs are created at the same time.
     pub creates_in_flight: usize,
+}
+
+/// How registries are asked what images run by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registries {
+    /// Registries that are asked by http, as `host` or `host:port`; those of the server's own machine are anyway.
+    pub insecure: Vec<String>,
+    /// Further certificate authority of registries, PEM.
+    pub authority: Option<String>,
 }
 
 /// How the cluster is reached.
@@ -134,6 +145,7 @@ impl KubernetesConfig {
             architecture: "amd64".to_owned(),
             node_selector: BTreeMap::new(),
             image_pull_secrets: Vec::new(),
+            registries: Some(Registries::default()),
             gpu_resource: "nvidia.com/gpu".to_owned(),
             pending_budget: Duration::from_secs(3600),
             staging_budget: Duration::from_secs(3600),

@@ -15,6 +15,7 @@ use crate::{
     fault::{self, Refusal},
     manifest,
     names::{job_name, launch_of},
+    program::own_command,
     shared::Shared,
 };
 
@@ -24,7 +25,12 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Create the Job of a launch, or find the one that an earlier call created.
 pub(crate) async fn launch(shared: &Shared, name: LaunchName, plan: &Plan) -> Result<(), ExecutorError> {
     allowed(shared, plan)?;
-    let job = manifest::job(plan, name, shared.instance, &shared.config)
+    let own = match own_command(shared, name, plan).await {
+        // An earlier try may have known it, and made the Job.
+        Err(_) if shared.job(name).await?.is_some() => return Ok(()),
+        own => own?,
+    };
+    let job = manifest::job(plan, own.as_ref(), name, shared.instance, &shared.config)
         .map_err(|error| ExecutorError::Impossible { reason: error.to_string() })?;
     let _permit = shared.creates.acquire().await;
     let created = timeout(ANSWER, shared.jobs.create(&PostParams::default(), &job)).await;

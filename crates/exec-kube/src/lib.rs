@@ -6,7 +6,7 @@
 //!
 //! The server's account needs, in the namespace of jobs: create, get, list, watch, patch and delete of Jobs; get, list,
 //! watch and delete of pods; list and watch of events; get of the namespace. And get of the namespace `kube-system`, whose
-//! uid stands for the cluster. The published keys of service accounts are open to every service account.
+//! uid stands for the cluster. Where commands of private images are looked up: get of the Secrets for them. The published keys of service accounts are open to every service account.
 
 #[cfg(test)]
 mod bench;
@@ -18,6 +18,7 @@ mod ending;
 mod executor;
 mod fault;
 mod identity;
+mod image;
 mod kept;
 mod launching;
 mod leaving;
@@ -26,17 +27,17 @@ mod merge;
 mod names;
 mod observe;
 mod patrol;
+mod program;
 mod security;
 mod shared;
 mod watch;
 mod wishes;
 
 pub use check::{UnitFault, check_unit};
-pub use config::{Access, ConfigError, KubernetesConfig};
+pub use config::{Access, ConfigError, KubernetesConfig, Registries};
 pub use connect::OpenError;
 pub use executor::KubernetesExecutor;
 pub use leaving::{Left, leave};
-pub use manifest::{ManifestError, job};
 pub use names::{FINALIZER, INSTANCE, PROCESS, job_name, launch_of};
 pub use observe::{Notes, Seen, observe};
 pub use security::Security;

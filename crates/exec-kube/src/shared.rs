@@ -21,6 +21,7 @@ use crate::{
     identity::Keys,
     names::{job_name, launch_of},
     observe::{Notes, Seen, observe},
+    program::Programs,
 };
 
 /// Label that Kubernetes gives to the pods of a Job.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<Cache>,
     pub(crate) keys: Keys,
     pub(crate) creates: Semaphore,
+    pub(crate) programs: Programs,
     /// Launches of which the last try to create them failed, so that nobody knows whether there is a Job.
     unsure: Mutex<HashSet<LaunchName>>,
 }
@@ -53,6 +55,7 @@ impl Shared {
             pods: Api::namespaced(client.clone(), &config.namespace),
             creates: Semaphore::new(config.creates_in_flight.max(1)),
             keys: Keys::default(),
+            programs: Programs::new(&config, &client),
             unsure: Mutex::default(),
             config,
             instance,

@@ -59,6 +59,12 @@ impl Client {
         Err(Error::Redirects { limit: self.policy.max_redirects })
     }
 
+    /// Fetches a URL with headers; redirects are not followed: their status is the answer.
+    pub async fn get_once(&self, url: &str, headers: HeaderMap) -> Result<Response, Error> {
+        let answer = self.send(Method::GET, &parse(url)?, headers, Bytes::new()).await?;
+        Response::new(answer, &self.policy)
+    }
+
     /// Posts to a URL; redirects are not followed: their status is the answer.
     pub async fn post(&self, url: &str, headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
         let answer = self.send(Method::POST, &parse(url)?, headers, body).await?;

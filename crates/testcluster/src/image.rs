@@ -135,6 +135,14 @@ impl Image {
         self.pack(&mut layer).map_err(|source| self.failed(Path::new("its layer"), source))
     }
 
+    /// Its layer (not compressed), that layer's SHA-256, and its configuration.
+    pub(crate) fn parts(&self) -> Result<(File, String, String), Error> {
+        let mut layer = self.layer()?;
+        let digest = digest(&mut layer).map_err(|source| self.failed(Path::new("its layer"), source))?;
+        let config = self.config(&digest).to_string();
+        Ok((layer, digest, config))
+    }
+
     fn layer(&self) -> Result<File, Error> {
         let file = tempfile::tempfile().map_err(|source| self.failed(Path::new("its layer"), source))?;
         let mut layer = tar::Builder::new(file);

@@ -39,6 +39,7 @@ mod options;
 mod pods;
 mod prepare;
 mod process;
+mod registry;
 mod run;
 mod services;
 
@@ -52,4 +53,5 @@ pub use layout::ADDRESS;
 pub use node::FakeNode;
 pub use options::Options;
 pub use prepare::{prepare, usable};
+pub use registry::Registry;
 pub use services::Services;

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rutter_types::agent::{OrderAnswer, WorkOrder, exit};
+use rutter_types::agent::{Arg, OrderAnswer, Part, WorkOrder, exit};
 
 use crate::contact::{self, Contact};
 use crate::container;
@@ -48,7 +48,10 @@ async fn attempt(settings: Settings) -> Result<i32, Error> {
     let held = lock::take(&settings.folder)?;
     let stop = Stop::listen().map_err(Error::Signals)?;
     let contact = Arc::new(Contact::new(settings.server, settings.token_file, settings.ca.clone()));
-    let Some(order) = order(&contact, stop.clone()).await? else { return Ok(0) };
+    let Some(mut order) = order(&contact, stop.clone()).await? else { return Ok(0) };
+    if order.command.is_empty() {
+        order.command = settings.own_command.into_iter().map(|word| Arg(vec![Part::Text(word)])).collect();
+    }
     held.record(&order.job)?;
     contact.set_budget(Duration::from_secs(order.limits.contact_seconds));
     let course =

@@ -51,6 +51,8 @@ pub(crate) struct Kubernetes {
     pub node_selector: BTreeMap<String, String>,
     /// Secrets for fetching images.
     pub image_pull_secrets: Vec<String>,
+    /// How registries are asked for the commands of images whose package names none.
+    pub registries: Registries,
     /// Name under which the cluster counts graphics processors.
     pub gpu_resource: String,
     /// Longest wait for a machine and an image, seconds.
@@ -78,6 +80,25 @@ pub(crate) struct Tls {
     /// The authority that agents trust, where it is not a public one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<PathBuf>,
+}
+
+/// How registries are asked for the commands of images whose package names none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Registries {
+    /// Whether they are asked. Where this server does not reach them, packages must say the command.
+    pub look_up: bool,
+    /// Registries that are asked by http, as HOST or HOST:PORT; those of this machine are anyway.
+    pub insecure: Vec<String>,
+    /// An authority that vouches for registries beside the public ones, PEM file relative to the configuration file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<PathBuf>,
+}
+
+impl Default for Registries {
+    fn default() -> Self {
+        Self { look_up: true, insecure: Vec::new(), authority: None }
+    }
 }
 
 /// How much a pod may do.
@@ -123,6 +144,7 @@ impl Default for Kubernetes {
             architecture: if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }.into(),
             node_selector: BTreeMap::new(),
             image_pull_secrets: Vec::new(),
+            registries: Registries::default(),
             gpu_resource: "nvidia.com/gpu".into(),
             pending_seconds: 3600,
             staging_seconds: 3600,
@@ -162,6 +184,13 @@ impl Kubernetes {
                 ));
             }
         }
+        for host in &self.registries.insecure {
+            if host.is_empty() || host.contains(['/', '@', ' ']) {
+                faults.push(format!(
+                    "kubernetes.registries.insecure: {host:?} is no registry; write HOST or HOST:PORT, as in names of images"
+                ));
+            }
+        }
         if self.server_url.starts_with("http:") && self.tls.is_some() {
             faults.push(
                 "kubernetes.serverUrl: begins with http and there is a certificate; write https, or remove `tls`".into(),
@@ -177,7 +206,8 @@ impl Kubernetes {
         faults
     }
 
-    /// The same for the executor; `authority` is the PEM text of [`Tls::authority`].
+    /// The same for the executor; `authority` is the PEM text of [`Tls::authority`]. That of [`Registries::authority`] is
+    /// to be added.
     pub(crate) fn executor_config(&self, authority: Option<String>) -> KubernetesConfig {
         let seconds = Duration::from_secs;
         let in_cluster = self.kubeconfig.is_none() && std::path::Path::new(OWN_NAMESPACE).exists();
@@ -201,6 +231,10 @@ impl Kubernetes {
             architecture: self.architecture.clone(),
             node_selector: self.node_selector.clone(),
             image_pull_secrets: self.image_pull_secrets.clone(),
+            registries: self.registries.look_up.then(|| rutter_exec_kube::Registries {
+                insecure: self.registries.insecure.clone(),
+                authority: None,
+            }),
             gpu_resource: self.gpu_resource.clone(),
             pending_budget: seconds(self.pending_seconds),
             staging_budget: seconds(self.staging_seconds),

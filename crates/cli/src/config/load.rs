@@ -149,6 +149,7 @@ fn anchor(config: &mut Config, folder: &Path) {
     config.processes.iter_mut().for_each(set);
     config.local.secrets.as_mut().map(set);
     config.kubernetes.kubeconfig.as_mut().map(set);
+    config.kubernetes.registries.authority.as_mut().map(set);
     if let Some(tls) = &mut config.kubernetes.tls {
         set(&mut tls.certificate);
         set(&mut tls.key);

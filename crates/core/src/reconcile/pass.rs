@@ -66,7 +66,7 @@ impl Parts {
     }
 
     /// What a launch waits for, for whoever reads the status.
-    async fn waits_for(&self, job: &Job, reason: &str) -> Result<(), PassError> {
+    pub(super) async fn waits_for(&self, job: &Job, reason: &str) -> Result<(), PassError> {
         if job.message.as_deref() != Some(reason) {
             let now = self.clock.now();
             self.change(job.id, |job| job.progressed(None, Some(reason.to_owned()), now)).await?;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use rutter_types::Problem;
+
 use super::{Signal, pass::PassError};
 use crate::{
     engine::Parts,
-    executor::{ExecutorError, Waiting},
+    executor::{ExecutorError, LaunchEnd, Waiting},
     failure,
     id::{JobId, LaunchName},
     plan::Needs,
@@ -32,21 +34,38 @@ pub(super) async fn start(parts: &Parts, waiting: Waiting) -> Started {
             Started::Done
         }
         Err(PassError::Executor(ExecutorError::Impossible { reason })) => {
-            let now = parts.clock.now();
-            let problem = failure::cannot_start(&reason);
-            let changed = parts.change(name.job, |job| job.failed(problem.clone(), now)).await;
-            parts.signal(Signal::Look(name.job));
-            let _ = parts.executor.release(name).await;
-            match changed {
-                Ok(_) => Started::Done,
-                Err(_) => Started::Again(name.job, waiting.needs, name),
+            fail(parts, waiting, &failure::cannot_start(&reason)).await
+        }
+        Err(PassError::Executor(ExecutorError::ImageMissing { reason })) => {
+            let end = LaunchEnd::ImageMissing { reason };
+            fail(parts, waiting, &failure::exception_of_end(&end)).await
+        }
+        Err(PassError::Executor(ExecutorError::NotYet { reason })) => {
+            if let Ok(Some(job)) = parts.store.get(name.job).await {
+                // Said once more at the next try.
+                let _ = parts.waits_for(&job, &reason).await;
             }
+            let _ = parts.executor.release(name).await;
+            Started::Again(name.job, waiting.needs, name)
         }
         Err(error) => {
             tracing::warn!(job.id = %name.job, error = &error as &dyn std::error::Error, "could not start; trying again");
             let _ = parts.executor.release(name).await;
             Started::Again(name.job, waiting.needs, name)
         }
+    }
+}
+
+/// A launch that can't ever start fails its job.
+async fn fail(parts: &Parts, waiting: Waiting, problem: &Problem) -> Started {
+    let name = waiting.name;
+    let now = parts.clock.now();
+    let changed = parts.change(name.job, |job| job.failed(problem.clone(), now)).await;
+    parts.signal(Signal::Look(name.job));
+    let _ = parts.executor.release(name).await;
+    match changed {
+        Ok(_) => Started::Done,
+        Err(_) => Started::Again(name.job, waiting.needs, name),
     }
 }
 

@@ -35,8 +35,15 @@ pub(crate) fn cluster() -> &'static Cluster {
     cluster
 }
 
-/// A server that runs packages as Jobs of the cluster.
+/// A server that runs packages as Jobs of the cluster, all in one image.
 pub(crate) fn server(packages: &[Package]) -> ServerBuilder {
+    let in_image: Vec<Package> = packages.iter().map(|package| package.clone().in_image(TOOLS)).collect();
+    server_of_images(&in_image, "")
+}
+
+/// A server that runs packages as Jobs of the cluster, each in the image that it names; `further` lines of the section
+/// `kubernetes`, indented by two.
+pub(crate) fn server_of_images(packages: &[Package], further: &str) -> ServerBuilder {
     static PORT: AtomicU16 = AtomicU16::new(18443);
     let cluster = cluster();
     let (address, port) = (cluster.address(), PORT.fetch_add(1, Ordering::Relaxed));
@@ -51,7 +58,8 @@ kubernetes:
   serverUrl: https://{address}:{port}
   serverAddressIsFixed: true
   tls: {{certificate: agents.pem, key: agents.key, authority: agents.pem}}
-jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05}}
+{further}
+jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05, maxDiskPercent: 100}}
 ",
         kubeconfig = cluster.kubeconfig().display(),
         namespace = cluster.namespace(),
@@ -62,14 +70,16 @@ jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05}}
         .file("agents.pem", &certificate)
         .file("agents.key", &key);
     for package in packages {
-        server = server.package(&package.clone().in_image(TOOLS));
+        server = server.package(package);
     }
     server
 }
 
 /// A server that runs packages on this machine; in the same network, so that one test can ask both.
 pub(crate) fn local(packages: &[Package]) -> ServerBuilder {
-    let server = Server::builder().by(&cluster().command(binary())).config("jobs: {graceSeconds: 2}");
+    let server = Server::builder()
+        .by(&cluster().command(binary()))
+        .config("jobs: {graceSeconds: 2, maxDiskPercent: 100}");
     packages.iter().fold(server, |server, package| server.package(package))
 }
 

@@ -4,5 +4,6 @@
 
 mod bed;
 mod contract;
+mod images;
 mod life;
 mod package_files;

@@ -37,8 +37,8 @@ pub(crate) fn check(
     config: &KubernetesConfig,
 ) -> Vec<UnitFault> {
     let mut faults = Faults { config, security: config.security, found: Vec::new() };
-    if !has_command {
-        let message = "has no command, and the image's own is not looked up by this version";
+    if !has_command && config.registries.is_none() {
+        let message = "has no command, and this server does not look up those of images";
         faults.add("", message, "write the image's program below `command`");
     }
     for (at, entry) in env.iter().enumerate() {

@@ -210,7 +210,9 @@ fn the_operator_can_allow_more() {
 #[test]
 fn a_unit_needs_a_command_and_gets_nothing_of_the_servers() {
     let config = tests::config();
-    let no_command = check(false, &[], None, &config);
+    assert_eq!(check(false, &[], None, &config), [], "the image's own is looked up");
+    let alone = KubernetesConfig { registries: None, ..tests::config() };
+    let no_command = check(false, &[], None, &alone);
     assert!(no_command[0].message.contains("no command"), "{no_command:?}");
     let env = [EnvEntry { name: "HOME".to_owned(), value: EnvValue::Inherit }];
     assert_eq!(check(true, &env, None, &config)[0].pointer, "/env/0");

@@ -7,6 +7,7 @@ use rutter_core::{
     clock::ManualClock,
     executor::{Executor, ExecutorError, LaunchEnd, Observation},
     id::{InstanceId, JobId, LaunchName},
+    plan::{Plan, PlannedUnit},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,6 +29,7 @@ struct Bench {
     signer: Signer,
     executor: KubernetesExecutor,
     changes: mpsc::UnboundedReceiver<LaunchName>,
+    clock: Arc<ManualClock>,
     _folder: TempDir,
 }
 
@@ -36,9 +38,10 @@ impl Bench {
         let signer = Signer::new("k1");
         let fake = Fake::start(&signer).await;
         let folder = tempfile::tempdir().unwrap();
-        let executor = open(&fake, &folder).await;
+        let clock = clock();
+        let executor = open(&fake, &folder, &clock).await;
         let changes = executor.changes().unwrap();
-        Self { fake, signer, executor, changes, _folder: folder }
+        Self { fake, signer, executor, changes, clock, _folder: folder }
     }
 
     async fn launched(&self) -> LaunchName {
@@ -73,7 +76,11 @@ impl Bench {
     }
 }
 
-async fn open(fake: &Fake, folder: &TempDir) -> KubernetesExecutor {
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::from_second(2000).unwrap()))
+}
+
+async fn open(fake: &Fake, folder: &TempDir, clock: &Arc<ManualClock>) -> KubernetesExecutor {
     let path = folder.path().join("kubeconfig");
     let file = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
@@ -88,8 +95,7 @@ async fn open(fake: &Fake, folder: &TempDir) -> KubernetesExecutor {
         pending_budget: Duration::from_secs(3600),
         ..config()
     };
-    let clock = Arc::new(ManualClock::at(Timestamp::from_second(2000).unwrap()));
-    KubernetesExecutor::open(config, instance(), clock).await.unwrap()
+    KubernetesExecutor::open(config, instance(), clock.clone()).await.unwrap()
 }
 
 fn complete() -> Value {
@@ -243,7 +249,7 @@ async fn a_new_server_finds_what_the_last_one_left() {
     bench.executor.release(released).await.unwrap();
     let Bench { fake, executor, _folder, .. } = bench;
     drop(executor);
-    let executor = open(&fake, &_folder).await;
+    let executor = open(&fake, &_folder, &clock()).await;
     assert_eq!(executor.list().await.unwrap(), [running]);
     assert_eq!(executor.observe(running).await.unwrap(), PENDING);
     assert_eq!(executor.observe(released).await.unwrap(), ended(0));
@@ -320,4 +326,48 @@ async fn keys_are_read_once_and_again_when_the_cluster_has_new_ones() {
     let new = next.sign(&claims("pod-1", uid(&pod)));
     assert!(bench.executor.identify(&new).await.unwrap().is_some());
     assert_eq!(bench.calls("GET keys").len(), 2);
+}
+
+/// An image without a command of its package, in a registry that nobody runs.
+fn plan_of_image(image: &str) -> Plan {
+    let mut plan = plan(None);
+    plan.command.clear();
+    if let PlannedUnit::Docker { image: reference, .. } = &mut plan.unit {
+        *reference = image.to_owned();
+    }
+    plan
+}
+
+#[tokio::test]
+async fn a_launch_waits_for_a_registry_as_long_as_for_a_machine() {
+    let bench = Bench::new().await;
+    let plan = plan_of_image("127.0.0.1:1/team/x:1");
+    let name = LaunchName { job: JobId::generate(), launch: 1 };
+    for _ in 0..2 {
+        let error = bench.executor.launch(name, &plan).await.unwrap_err();
+        let ExecutorError::NotYet { reason } = error else { panic!("{error:?}") };
+        assert!(reason.contains("127.0.0.1:1/team/x:1") && reason.contains("can't be reached"), "{reason}");
+        bench.executor.release(name).await.unwrap();
+    }
+    bench.clock.set(Timestamp::from_second(2000 + 3601).unwrap());
+    let other = LaunchName { job: JobId::generate(), launch: 1 };
+    assert!(matches!(bench.executor.launch(other, &plan).await, Err(ExecutorError::NotYet { .. })));
+    let error = bench.executor.launch(name, &plan).await.unwrap_err();
+    assert!(matches!(&error, ExecutorError::Impossible { reason } if reason.contains("3600 s")), "{error:?}");
+    assert_eq!(bench.executor.observe(name).await.unwrap(), None, "nothing was made");
+}
+
+#[tokio::test]
+async fn a_job_that_was_made_is_found_whatever_its_registry_says_now() {
+    let bench = Bench::new().await;
+    let name = bench.launched().await;
+    bench.executor.launch(name, &plan_of_image("127.0.0.1:1/team/x:1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_image_of_a_registry_is_not_waited_for() {
+    let bench = Bench::new().await;
+    let name = LaunchName { job: JobId::generate(), launch: 1 };
+    let error = bench.executor.launch(name, &plan_of_image("127.0.0.1:1/../x")).await.unwrap_err();
+    assert!(matches!(error, ExecutorError::Impossible { .. }), "{error:?}");
 }

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::KubernetesConfig,
+    image::OwnCommand,
     names::{FINALIZER, job_name, labels},
     wishes::Wishes,
 };
@@ -27,7 +28,7 @@ const QUEUE: &str = "kueue.x-k8s.io/queue-name";
 
 /// Why there is no Job for a plan.
 #[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
+pub(crate) enum ManifestError {
     /// It is no plan for images.
     #[error("the process has no execution unit of `type: docker`")]
     NoImage,
@@ -44,16 +45,19 @@ pub enum ManifestError {
 #[derive(Clone, Copy, Debug)]
 struct Image<'a> {
     reference: &'a str,
+    /// What it runs by itself, where the plan has no command.
+    own_command: &'a [String],
     cpu_limit_milli: Option<u64>,
     gpus: u32,
 }
 
-/// The Job of a launch.
+/// The Job of a launch; `own` = what its image runs by itself, for a plan without a command.
 ///
 /// # Errors
 /// The plan can't become a Job.
-pub fn job(
+pub(crate) fn job(
     plan: &Plan,
+    own: Option<&OwnCommand>,
     launch: LaunchName,
     instance: InstanceId,
     config: &KubernetesConfig,
@@ -61,7 +65,12 @@ pub fn job(
     let PlannedUnit::Docker { image, cpu_limit_milli, gpus, kubernetes } = &plan.unit else {
         return Err(ManifestError::NoImage);
     };
-    let image = Image { reference: image, cpu_limit_milli: *cpu_limit_milli, gpus: *gpus };
+    let image = Image {
+        reference: own.map_or(image, |own| &own.image),
+        own_command: own.map_or(&[], |own| &own.words),
+        cpu_limit_milli: *cpu_limit_milli,
+        gpus: *gpus,
+    };
     let wishes = Wishes::read(kubernetes.as_ref());
     let labels = json!(labels(instance, &plan.process));
     let template = pod::template(plan, image, &wishes, &labels, config);

@@ -116,7 +116,7 @@ fn fixed(plan: &Plan, image: Image<'_>, program: &str, labels: &Value, config: &
             "containers": [{
                 "name": program,
                 "image": image.reference,
-                "command": [AGENT_PROGRAM, "run"],
+                "command": agent(image.own_command),
                 "args": null,
                 "env": env(plan, config),
                 "volumeMounts": [
@@ -134,6 +134,16 @@ fn fixed(plan: &Plan, image: Image<'_>, program: &str, labels: &Value, config: &
             ],
         },
     })
+}
+
+/// The agent, and what it is to run where its order says nothing.
+fn agent(own_command: &[String]) -> Vec<String> {
+    let mut words = vec![AGENT_PROGRAM.to_owned(), "run".to_owned()];
+    if !own_command.is_empty() {
+        words.push("--".to_owned());
+        words.extend(own_command.iter().map(|word| literal(word)));
+    }
+    words
 }
 
 /// Copies the agent to [`AGENT_FOLDER`] and makes the folders of the attempt, writable for whoever the program runs as.
@@ -186,7 +196,7 @@ fn variable(entry: &EnvEntry) -> Option<Value> {
     }
 }
 
-/// Kubernetes replaces `$(NAME)` in values and reads `$$` as `$`.
+/// Kubernetes replaces `$(NAME)` in values and commands, and reads `$$` as `$`.
 fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }

@@ -9,7 +9,7 @@ use std::{
 use crate::{error::Error, run};
 
 /// A program or file, and the package that holds it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("runc", "runc"),
@@ -18,6 +18,7 @@ const NEEDED: [(&str, &str); 9] = [
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("openssl", "openssl"),
+    ("docker-registry", "docker-registry"),
     ("busybox", "busybox-static"),
 ];
 
