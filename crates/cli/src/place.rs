@@ -49,13 +49,13 @@ pub(crate) fn runs(config: &Config) -> Runs {
 }
 
 fn refuses(settings: KubernetesConfig) -> Refuses {
-    Refuses::new(move |unit| {
+    Refuses::new(move |process, unit| {
         let ExecutionUnit::Docker(unit) = unit else { return Vec::new() };
         let told = |fault: rutter_exec_kube::UnitFault| {
             let path = format!("executionUnit{}", fault.pointer.replace('/', "."));
             Refused { path, message: fault.message, remedy: fault.remedy }
         };
-        check_unit(unit, &settings).into_iter().map(told).collect()
+        check_unit(process, unit, &settings).into_iter().map(told).collect()
     })
 }
 

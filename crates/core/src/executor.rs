@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -37,6 +40,16 @@ pub trait Executor: Send + Sync {
     /// Names of launches that changed; taken once, by the reconciler.
     fn changes(&self) -> Option<mpsc::UnboundedReceiver<LaunchName>>;
 
+    /// Attempts of a launch that run without an agent, in order, as far as somebody must speak for them.
+    fn alone(&self, _: LaunchName) -> Vec<AloneAttempt> {
+        Vec::new()
+    }
+
+    /// What the program of an attempt without an agent prints, from its start to its end.
+    async fn printed(&self, _: &AttemptName) -> Result<Printed, ExecutorError> {
+        Err(ExecutorError::Impossible { reason: "its agent tells what it prints".to_owned() })
+    }
+
     /// Whether `token` is the secret of an attempt: which one.
     async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError>;
 }
@@ -57,6 +70,36 @@ pub struct AttemptName {
     pub launch: LaunchName,
     /// The executor's identifier of the attempt: a pod's uid, or a number. One safe path component.
     pub uid: String,
+}
+
+/// An attempt that runs without an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AloneAttempt {
+    /// As in [`AttemptName`].
+    pub uid: String,
+    /// How it ended; `None` = it runs.
+    pub end: Option<AloneEnd>,
+}
+
+/// How an attempt without an agent ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AloneEnd {
+    /// As seen from outside.
+    pub end: LaunchEnd,
+    /// What the program left as its last word.
+    pub message: Option<String>,
+}
+
+/// Lines that a program prints.
+pub type Printed = BoxStream<'static, Result<PrintedLine, ExecutorError>>;
+
+/// A line that a program printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrintedLine {
+    /// When.
+    pub time: Timestamp,
+    /// Without its end.
+    pub text: Bytes,
 }
 
 /// What an executor sees of a launch.

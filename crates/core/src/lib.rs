@@ -6,6 +6,7 @@
 //! needed to rebuild everything when the database is lost.
 
 pub mod agents;
+mod alone;
 pub mod archive;
 pub mod changes;
 pub mod clock;

@@ -8,7 +8,7 @@ mod start;
 mod turns;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
@@ -27,9 +27,10 @@ use self::{
     turns::Turns,
 };
 use crate::{
+    alone,
     clock::Clock,
     engine::{Engine, Parts, Settings},
-    executor::{Executor, Waiting},
+    executor::{AttemptName, Executor, Waiting},
     id::{InstanceId, JobId, LaunchName},
     logs::Logs,
     plan::Needs,
@@ -88,6 +89,9 @@ pub struct Reconciler {
     again: BTreeSet<JobId>,
     /// Whether everything that the last server left was looked at.
     taken_up: bool,
+    /// Attempts without an agent that are followed.
+    followed: HashSet<AttemptName>,
+    following: JoinSet<AttemptName>,
 }
 
 /// What a look at a job gave; `None` = it panicked.
@@ -120,6 +124,8 @@ pub fn assemble(ingredients: Ingredients) -> (Engine, Reconciler) {
         retry: HashMap::new(),
         again: BTreeSet::new(),
         taken_up: false,
+        followed: HashSet::new(),
+        following: JoinSet::new(),
     };
     (Engine(parts), reconciler)
 }
@@ -140,6 +146,10 @@ impl Reconciler {
                 Some(name) = next(&mut changes) => self.turns.ask(name.job),
                 Some(started) = self.starting.join_next() => self.started(started),
                 Some(Ok((id, looked))) = self.passing.join_next() => self.looked(id, looked),
+                Some(Ok(attempt)) = self.following.join_next() => {
+                    self.followed.remove(&attempt);
+                    self.turns.ask(attempt.launch.job);
+                }
                 _ = period.tick() => self.look_around().await,
             }
         }
@@ -249,6 +259,20 @@ impl Reconciler {
         }
     }
 
+    /// As long as its program runs, and until it is reported.
+    fn follow(&mut self, attempt: AttemptName) {
+        if self.followed.insert(attempt.clone()) {
+            let parts = self.parts.clone();
+            self.following.spawn(async move {
+                if AssertUnwindSafe(alone::follow(parts, attempt.clone())).catch_unwind().await.is_err() {
+                    // The next pass follows it again.
+                    tokio::time::sleep(PERIOD).await;
+                }
+                attempt
+            });
+        }
+    }
+
     fn looked(&mut self, id: JobId, looked: Looked) {
         self.turns.end(id);
         match looked {
@@ -259,6 +283,7 @@ impl Reconciler {
             Some(Ok(Passed::ToLaunch(launch, needs))) => {
                 self.waiting.entry(id).or_insert(Waiting { name: LaunchName { job: id, launch }, needs });
             }
+            Some(Ok(Passed::ToFollow(attempt))) => self.follow(attempt),
             Some(Err(error)) => {
                 self.again.insert(id);
                 tracing::error!(job.id = %id, error = &error as &dyn std::error::Error, "a pass failed; it is repeated");

@@ -10,13 +10,14 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use rutter_core::{
     clock::Clock,
-    executor::{AttemptName, Executor, ExecutorError, Observation, Waiting},
+    executor::{AloneAttempt, AttemptName, Executor, ExecutorError, Observation, Printed, Waiting},
     id::{InstanceId, LaunchName},
     plan::Plan,
 };
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use crate::{
+    alone,
     cache::Cache,
     config::KubernetesConfig,
     connect::{OpenError, connect},
@@ -118,6 +119,14 @@ impl Executor for KubernetesExecutor {
 
     fn changes(&self) -> Option<mpsc::UnboundedReceiver<LaunchName>> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn alone(&self, name: LaunchName) -> Vec<AloneAttempt> {
+        alone::attempts(&self.shared, name)
+    }
+
+    async fn printed(&self, attempt: &AttemptName) -> Result<Printed, ExecutorError> {
+        alone::printed(&self.shared, attempt).await
     }
 
     async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError> {

@@ -15,7 +15,7 @@ use crate::{
     fault::{self, Refusal},
     manifest,
     names::{job_name, launch_of},
-    program::own_command,
+    program,
     shared::Shared,
 };
 
@@ -25,12 +25,12 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Create the Job of a launch, or find the one that an earlier call created.
 pub(crate) async fn launch(shared: &Shared, name: LaunchName, plan: &Plan) -> Result<(), ExecutorError> {
     allowed(shared, plan)?;
-    let own = match own_command(shared, name, plan).await {
+    let program = match program::of(shared, name, plan).await {
         // An earlier try may have known it, and made the Job.
         Err(_) if shared.job(name).await?.is_some() => return Ok(()),
-        own => own?,
+        program => program?,
     };
-    let job = manifest::job(plan, own.as_ref(), name, shared.instance, &shared.config)
+    let job = manifest::job(plan, &program, name, shared.instance, &shared.config)
         .map_err(|error| ExecutorError::Impossible { reason: error.to_string() })?;
     let _permit = shared.creates.acquire().await;
     let created = timeout(ANSWER, shared.jobs.create(&PostParams::default(), &job)).await;
@@ -66,7 +66,7 @@ fn allowed(shared: &Shared, plan: &Plan) -> Result<(), ExecutorError> {
         let reason = "the process has no execution unit of `type: docker`".to_owned();
         return Err(ExecutorError::Impossible { reason });
     };
-    let faults = check(!plan.command.is_empty(), &plan.env, kubernetes.as_ref(), &shared.config);
+    let faults = check(&plan.env, kubernetes.as_ref(), &shared.config);
     match faults.first() {
         None => Ok(()),
         Some(fault) => Err(ExecutorError::Impossible {

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 pub const INSTANCE: &str = "rutter.dev/instance";
 /// Label: the process.
 pub const PROCESS: &str = "rutter.dev/process";
+/// Label of Jobs whose pods run without an agent.
+pub(crate) const ALONE: &str = "rutter.dev/without-agent";
 /// Label by which Kubernetes' own tools group objects.
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Finalizer of every Job from its creation until its job is archived.

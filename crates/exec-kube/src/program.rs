@@ -11,6 +11,7 @@ use rutter_core::{
     executor::ExecutorError,
     id::LaunchName,
     plan::{Plan, PlannedUnit},
+    process::why_plan_not_alone,
 };
 
 use crate::{
@@ -19,6 +20,17 @@ use crate::{
     shared::Shared,
     wishes::Wishes,
 };
+
+/// Which program a launch runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// The package's, by an agent.
+    OfPackage,
+    /// The image's own, by an agent.
+    OfImage(OwnCommand),
+    /// The image's own, which nobody knows, without an agent.
+    Alone,
+}
 
 /// Knows what images run, and who waits for that.
 #[derive(Debug)]
@@ -52,22 +64,28 @@ impl Programs {
     }
 }
 
-/// What the image of a launch runs by itself; `None` = the package says what is run.
-pub(crate) async fn own_command(
-    shared: &Shared,
-    name: LaunchName,
-    plan: &Plan,
-) -> Result<Option<OwnCommand>, ExecutorError> {
-    let PlannedUnit::Docker { image, kubernetes, .. } = &plan.unit else { return Ok(None) };
-    let Some(look_ups) = shared.programs.look_ups.as_ref().filter(|_| plan.command.is_empty()) else {
-        return Ok(None);
+/// Which program a launch runs.
+pub(crate) async fn of(shared: &Shared, name: LaunchName, plan: &Plan) -> Result<Program, ExecutorError> {
+    let PlannedUnit::Docker { image, kubernetes, .. } = &plan.unit else { return Ok(Program::OfPackage) };
+    if !plan.command.is_empty() {
+        return Ok(Program::OfPackage);
+    }
+    let why_not_alone = why_plan_not_alone(plan);
+    let Some(look_ups) = &shared.programs.look_ups else {
+        let refused = |why| ExecutorError::Impossible {
+            reason: format!(
+                "this server does not look up what images run, and without that {why}; write `command`"
+            ),
+        };
+        return why_not_alone.map_or(Ok(Program::Alone), |why| Err(refused(why)));
     };
     let secrets = pull_secrets(&Wishes::read(kubernetes.as_ref()), &shared.config);
     match look_ups.command(image, &secrets).await {
         Ok(own) => {
             shared.programs.waits_no_more(name);
-            Ok(Some(own))
+            Ok(Program::OfImage(own))
         }
+        Err(error) if error.is_refusal() && why_not_alone.is_none() => Ok(Program::Alone),
         Err(error) => Err(refusal(shared, name, image, &error)),
     }
 }

@@ -86,7 +86,7 @@ pub(crate) struct Tls {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Registries {
-    /// Whether they are asked. Where this server does not reach them, packages must say the command.
+    /// Whether they are asked. Where this server does not reach them, such images run without the agent.
     pub look_up: bool,
     /// Registries that are asked by http, as HOST or HOST:PORT; those of this machine are anyway.
     pub insecure: Vec<String>,

@@ -3,6 +3,7 @@
 //! A package is read into a tree that knows its places (`located`), walked member by member (`package` and what it
 //! calls), and becomes a [`Process`] only when nothing is wrong with it.
 
+mod alone;
 mod bindings;
 mod command;
 mod config;
@@ -28,6 +29,7 @@ mod unit;
 mod values;
 mod walk;
 
+pub use alone::{why_not_alone, why_plan_not_alone};
 pub use command::code_flag;
 pub use finding::{Fault, Finding, Notice};
 pub use model::{

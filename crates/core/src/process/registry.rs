@@ -48,11 +48,11 @@ pub struct Refused {
 #[derive(Clone)]
 pub struct Refuses(Arc<Judge>);
 
-type Judge = dyn Fn(&ExecutionUnit) -> Vec<Refused> + Send + Sync;
+type Judge = dyn Fn(&Process, &ExecutionUnit) -> Vec<Refused> + Send + Sync;
 
 impl Refuses {
     /// By a function of the executor.
-    pub fn new(of: impl Fn(&ExecutionUnit) -> Vec<Refused> + Send + Sync + 'static) -> Self {
+    pub fn new(of: impl Fn(&Process, &ExecutionUnit) -> Vec<Refused> + Send + Sync + 'static) -> Self {
         Self(Arc::new(of))
     }
 }
@@ -75,7 +75,7 @@ impl Runs {
             return Vec::new();
         };
         let told = |it: Refused| Finding::at(file, place, &it.path, it.message, Some(it.remedy));
-        (refuses.0)(unit).into_iter().map(told).collect()
+        (refuses.0)(process, unit).into_iter().map(told).collect()
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::Signal;
 use crate::{
     engine::{EngineError, Parts},
-    executor::{ExecutorError, LaunchEnd, Observation},
+    executor::{AttemptName, ExecutorError, LaunchEnd, Observation},
     failure,
-    id::JobId,
+    id::{JobId, LaunchName},
     job::{Job, State},
     plan::Needs,
 };
@@ -16,7 +16,7 @@ use crate::{
 const LINGER: Duration = Duration::from_secs(10);
 
 /// What a pass found about the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Passed {
     /// Nothing to do there.
     AsItWas,
@@ -24,6 +24,8 @@ pub(super) enum Passed {
     Over,
     /// Launched once, and the executor has nothing of it: to be launched again under the same number.
     ToLaunch(u32, Needs),
+    /// Runs without an agent: somebody must follow what it prints, and report it.
+    ToFollow(AttemptName),
 }
 
 /// Why a pass failed.
@@ -53,6 +55,9 @@ impl Parts {
             return Ok(Passed::Over);
         }
         let Some(name) = job.launch_name() else { return Ok(Passed::AsItWas) };
+        if let Some(attempt) = self.to_follow(&job, name) {
+            return Ok(Passed::ToFollow(attempt));
+        }
         match self.executor.observe(name).await? {
             Some(Observation::Pending { reason: Some(reason) }) => self.waits_for(&job, &reason).await?,
             Some(Observation::Pending { reason: None } | Observation::Running) => {}
@@ -63,6 +68,17 @@ impl Parts {
             }
         }
         Ok(Passed::AsItWas)
+    }
+
+    /// The first attempt without an agent that was not reported. One at a time, in order: so each is told as what it was.
+    fn to_follow(&self, job: &Job, launch: LaunchName) -> Option<AttemptName> {
+        let is_reported = |uid: &str| {
+            let mut attempts = job.attempts.iter();
+            attempts.any(|it| it.launch == launch.launch && it.uid == uid && it.finished.is_some())
+        };
+        let attempts = self.executor.alone(launch);
+        let open = attempts.into_iter().find(|attempt| !is_reported(&attempt.uid))?;
+        Some(AttemptName { launch, uid: open.uid })
     }
 
     /// What a launch waits for, for whoever reads the status.

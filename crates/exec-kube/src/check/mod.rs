@@ -8,7 +8,7 @@ mod containers;
 mod known;
 mod spec;
 
-use rutter_core::process::{DockerUnit, EnvEntry, EnvValue};
+use rutter_core::process::{DockerUnit, EnvEntry, EnvValue, Process, why_not_alone};
 use serde_json::Value;
 
 use crate::{config::KubernetesConfig, security::Security, wishes};
@@ -24,23 +24,31 @@ pub struct UnitFault {
     pub remedy: String,
 }
 
-/// Every fault of a unit, by what this server allows.
-pub fn check_unit(unit: &DockerUnit, config: &KubernetesConfig) -> Vec<UnitFault> {
-    check(!unit.command.is_empty(), &unit.env, unit.kubernetes.as_ref(), config)
+/// Every fault of a process's unit, by what this server allows.
+pub fn check_unit(process: &Process, unit: &DockerUnit, config: &KubernetesConfig) -> Vec<UnitFault> {
+    let mut faults = check(&unit.env, unit.kubernetes.as_ref(), config);
+    if unit.command.is_empty()
+        && config.registries.is_none()
+        && let Some(why) = why_not_alone(process, unit)
+    {
+        faults.push(UnitFault {
+            pointer: String::new(),
+            message: format!(
+                "has no command, this server does not look up those of images, and without that {why}"
+            ),
+            remedy: "write the image's program below `command`".to_owned(),
+        });
+    }
+    faults
 }
 
-/// As [`check_unit`], from the parts that a plan has as well.
+/// The same of the parts that a plan has as well.
 pub(crate) fn check(
-    has_command: bool,
     env: &[EnvEntry],
     kubernetes: Option<&Value>,
     config: &KubernetesConfig,
 ) -> Vec<UnitFault> {
     let mut faults = Faults { config, security: config.security, found: Vec::new() };
-    if !has_command && config.registries.is_none() {
-        let message = "has no command, and this server does not look up those of images";
-        faults.add("", message, "write the image's program below `command`");
-    }
     for (at, entry) in env.iter().enumerate() {
         if entry.value == EnvValue::Inherit {
             let message = format!("{} would stand in the cluster for everybody to read", entry.name);

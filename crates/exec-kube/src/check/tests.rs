@@ -1,15 +1,17 @@
 //! Everything that a package may not say is refused with its place; what it may say passes.
 
-use rutter_core::process::{EnvEntry, EnvValue};
+use std::path::Path;
+
+use rutter_core::process::{EnvEntry, EnvValue, ExecutionUnit};
 use serde_json::{Value, json};
 
-use super::{UnitFault, check};
+use super::{UnitFault, check, check_unit};
 use crate::{config::KubernetesConfig, manifest::tests, security::Security};
 
 fn with(kubernetes: &Value, change: impl Fn(&mut KubernetesConfig)) -> Vec<UnitFault> {
     let mut config = tests::config();
     change(&mut config);
-    check(true, &[], Some(kubernetes), &config)
+    check(&[], Some(kubernetes), &config)
 }
 
 fn pointers(kubernetes: &Value) -> Vec<String> {
@@ -34,7 +36,7 @@ fn everything_that_can_be_said_passes() {
         config.allowed_service_accounts = vec!["models".to_owned()];
     });
     assert_eq!(faults, []);
-    assert!(check(true, &[], None, &tests::config()).is_empty());
+    assert!(check(&[], None, &tests::config()).is_empty());
 }
 
 #[test]
@@ -208,12 +210,28 @@ fn the_operator_can_allow_more() {
 }
 
 #[test]
-fn a_unit_needs_a_command_and_gets_nothing_of_the_servers() {
+fn a_unit_gets_nothing_of_the_servers() {
     let config = tests::config();
-    assert_eq!(check(false, &[], None, &config), [], "the image's own is looked up");
-    let alone = KubernetesConfig { registries: None, ..tests::config() };
-    let no_command = check(false, &[], None, &alone);
-    assert!(no_command[0].message.contains("no command"), "{no_command:?}");
     let env = [EnvEntry { name: "HOME".to_owned(), value: EnvValue::Inherit }];
-    assert_eq!(check(true, &env, None, &config)[0].pointer, "/env/0");
+    assert_eq!(check(&env, None, &config)[0].pointer, "/env/0");
+}
+
+/// Where nobody looks up what images run, a unit without a command must do without an agent.
+#[test]
+fn a_unit_without_a_command_is_refused_where_nobody_could_have_its_outputs() {
+    let of = |output: &str, config: &KubernetesConfig| {
+        let text = format!(
+            "processDescription: {{process: {{id: p, version: 1.0.0, outputs: {{depth: {{schema: {output}}}}}}}}}\n\
+             executionUnit: {{type: docker, image: a}}"
+        );
+        let (process, _) = rutter_core::process::package::parse(&text, Path::new("p.yaml"), None).unwrap();
+        let ExecutionUnit::Docker(unit) = &process.units[0] else { panic!() };
+        check_unit(&process, unit, config)
+    };
+    let (file, text) = ("{type: string, contentMediaType: image/tiff}", "{type: object}");
+    assert_eq!(of(file, &tests::config()), [], "the image's own command is looked up");
+    let alone = KubernetesConfig { registries: None, ..tests::config() };
+    assert_eq!(of(text, &alone), []);
+    let faults = of(file, &alone);
+    assert!(faults[0].message.contains("`depth` is a file"), "{faults:?}");
 }

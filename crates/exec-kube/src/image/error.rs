@@ -48,6 +48,11 @@ pub(crate) enum LookUpError {
 }
 
 impl LookUpError {
+    /// Whether the registry does not let us ask, though it may let machines fetch.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Denied | Self::SecretForbidden { .. })
+    }
+
     /// Whether another try is useless.
     pub(crate) fn is_final(&self) -> bool {
         match self {

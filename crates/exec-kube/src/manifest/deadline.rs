@@ -20,6 +20,11 @@ pub(super) fn of_pod(plan: &Plan, config: &KubernetesConfig) -> u64 {
         .clamp(1, LONGEST)
 }
 
+/// Of a pod without an agent: nobody else keeps the command's limit, and fetching the image counts.
+pub(super) fn of_pod_alone(plan: &Plan) -> u64 {
+    plan.limits.command_seconds.clamp(1, LONGEST)
+}
+
 /// Of the Job: all attempts and the wait for a machine. A backstop: it deletes pods.
 pub(super) fn of_job(plan: &Plan, config: &KubernetesConfig) -> u64 {
     let attempts = u64::from(plan.retries) + 1 + u64::from(DISRUPTION_LIMIT);

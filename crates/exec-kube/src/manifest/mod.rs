@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::{
     config::KubernetesConfig,
-    image::OwnCommand,
-    names::{FINALIZER, job_name, labels},
+    names::{ALONE, FINALIZER, job_name, labels},
+    program::Program,
     wishes::Wishes,
 };
 
@@ -45,19 +45,19 @@ pub(crate) enum ManifestError {
 #[derive(Clone, Copy, Debug)]
 struct Image<'a> {
     reference: &'a str,
-    /// What it runs by itself, where the plan has no command.
-    own_command: &'a [String],
+    /// What of it runs.
+    program: &'a Program,
     cpu_limit_milli: Option<u64>,
     gpus: u32,
 }
 
-/// The Job of a launch; `own` = what its image runs by itself, for a plan without a command.
+/// The Job of a launch; `program` = what it runs.
 ///
 /// # Errors
 /// The plan can't become a Job.
 pub(crate) fn job(
     plan: &Plan,
-    own: Option<&OwnCommand>,
+    program: &Program,
     launch: LaunchName,
     instance: InstanceId,
     config: &KubernetesConfig,
@@ -66,8 +66,8 @@ pub(crate) fn job(
         return Err(ManifestError::NoImage);
     };
     let image = Image {
-        reference: own.map_or(image, |own| &own.image),
-        own_command: own.map_or(&[], |own| &own.words),
+        reference: if let Program::OfImage(own) = program { &own.image } else { image },
+        program,
         cpu_limit_milli: *cpu_limit_milli,
         gpus: *gpus,
     };
@@ -77,6 +77,9 @@ pub(crate) fn job(
     let mut job_labels = labels;
     if let Some(queue) = &wishes.queue {
         job_labels[QUEUE] = json!(queue);
+    }
+    if *program == Program::Alone {
+        job_labels[ALONE] = json!("true");
     }
     let job = json!({
         "apiVersion": "batch/v1",
@@ -94,7 +97,7 @@ pub(crate) fn job(
             "activeDeadlineSeconds": deadline::of_job(plan, config),
             "ttlSecondsAfterFinished": i32::try_from(config.ttl.as_secs()).unwrap_or(i32::MAX),
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": failure_policy(wishes.program()),
+            "podFailurePolicy": failure_policy(wishes.program(), program),
             "template": template,
         },
     });
@@ -102,13 +105,17 @@ pub(crate) fn job(
 }
 
 /// Disruptions are no failures; an input that breaks its schema does so in every attempt.
-fn failure_policy(program: &str) -> Value {
-    json!({"rules": [
-        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        {"action": "FailJob", "onExitCodes": {
-            "containerName": program, "operator": "In", "values": [exit::BAD_INPUT],
-        }},
-    ]})
+fn failure_policy(container: &str, program: &Program) -> Value {
+    let mut rules = vec![
+        json!({"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}),
+    ];
+    // That code is the agent's word.
+    if *program != Program::Alone {
+        rules.push(json!({"action": "FailJob", "onExitCodes": {
+            "containerName": container, "operator": "In", "values": [exit::BAD_INPUT],
+        }}));
+    }
+    json!({ "rules": rules })
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use rutter_types::agent::{ENV_CA, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE};
 use serde_json::{Value, json};
 
 use super::{Image, deadline, resources};
-use crate::{config::KubernetesConfig, identity::AUDIENCE, merge::merge, security::Security, wishes::Wishes};
+use crate::{
+    config::KubernetesConfig, identity::AUDIENCE, merge::merge, program::Program, security::Security,
+    wishes::Wishes,
+};
 
 /// Container that brings the agent, and the volume that it brings it in.
 const AGENT: &str = "rutter-agent";
@@ -44,6 +47,9 @@ pub(super) fn template(
     merge(&mut template, wishes.template.clone());
     protect(&mut template, security);
     merge(&mut template, fixed(plan, image, wishes.program(), labels, config));
+    if *image.program != Program::Alone {
+        merge(&mut template, with_agent(plan, image.program, wishes.program(), config));
+    }
     template
 }
 
@@ -104,44 +110,56 @@ fn protect(template: &mut Value, security: Security) {
 }
 
 /// What must be so, whatever a package says.
-fn fixed(plan: &Plan, image: Image<'_>, program: &str, labels: &Value, config: &KubernetesConfig) -> Value {
+fn fixed(plan: &Plan, image: Image<'_>, container: &str, labels: &Value, config: &KubernetesConfig) -> Value {
     json!({
         "metadata": {"labels": labels},
         "spec": {
             "restartPolicy": "Never",
-            "activeDeadlineSeconds": deadline::of_pod(plan, config),
+            "activeDeadlineSeconds": deadline::of_pod_alone(plan),
             "terminationGracePeriodSeconds": plan.limits.grace_seconds.saturating_add(AGENT_GRACE),
             "nodeSelector": {"kubernetes.io/arch": config.architecture},
-            "initContainers": [install(config)],
             "containers": [{
-                "name": program,
+                "name": container,
                 "image": image.reference,
-                "command": agent(image.own_command),
+                "command": null,
                 "args": null,
-                "env": env(plan, config),
-                "volumeMounts": [
-                    {"name": AGENT, "mountPath": AGENT_FOLDER, "readOnly": true},
-                    {"name": ATTEMPT, "mountPath": ATTEMPT_FOLDER},
-                    {"name": TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": true},
-                ],
+                "env": plan.env.iter().filter_map(variable).collect::<Vec<_>>(),
             }],
-            "volumes": [
-                {"name": AGENT, "emptyDir": resources::agent_volume()},
-                {"name": ATTEMPT, "emptyDir": resources::attempt_volume(plan)},
-                {"name": TOKEN, "projected": {"sources": [{"serviceAccountToken": {
-                    "audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token",
-                }}]}},
-            ],
         },
     })
 }
 
+/// What must be so where an agent stands in front of the program.
+fn with_agent(plan: &Plan, program: &Program, container: &str, config: &KubernetesConfig) -> Value {
+    json!({"spec": {
+        "activeDeadlineSeconds": deadline::of_pod(plan, config),
+        "initContainers": [install(config)],
+        "containers": [{
+            "name": container,
+            "command": command(program),
+            "env": agents_env(config),
+            "volumeMounts": [
+                {"name": AGENT, "mountPath": AGENT_FOLDER, "readOnly": true},
+                {"name": ATTEMPT, "mountPath": ATTEMPT_FOLDER},
+                {"name": TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": true},
+            ],
+        }],
+        "volumes": [
+            {"name": AGENT, "emptyDir": resources::agent_volume()},
+            {"name": ATTEMPT, "emptyDir": resources::attempt_volume(plan)},
+            {"name": TOKEN, "projected": {"sources": [{"serviceAccountToken": {
+                "audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token",
+            }}]}},
+        ],
+    }})
+}
+
 /// The agent, and what it is to run where its order says nothing.
-fn agent(own_command: &[String]) -> Vec<String> {
+fn command(program: &Program) -> Vec<String> {
     let mut words = vec![AGENT_PROGRAM.to_owned(), "run".to_owned()];
-    if !own_command.is_empty() {
+    if let Program::OfImage(own) = program {
         words.push("--".to_owned());
-        words.extend(own_command.iter().map(|word| literal(word)));
+        words.extend(own.words.iter().map(|word| literal(word)));
     }
     words
 }
@@ -171,9 +189,9 @@ fn install(config: &KubernetesConfig) -> Value {
     })
 }
 
-/// The package's variables, and the agent's own.
-fn env(plan: &Plan, config: &KubernetesConfig) -> Vec<Value> {
-    let mut env: Vec<Value> = plan.env.iter().filter_map(variable).collect();
+/// The agent's own variables.
+fn agents_env(config: &KubernetesConfig) -> Vec<Value> {
+    let mut env = Vec::new();
     let mut own = |name: &str, value: &str| env.push(json!({"name": name, "value": literal(value)}));
     own(ENV_SERVER, config.server_url.trim_end_matches('/'));
     own(ENV_TOKEN_FILE, &format!("{TOKEN_FOLDER}/token"));

@@ -11,7 +11,7 @@ use rutter_types::agent::{Arg, Limits, Part, Source, StageItem};
 use serde_json::{Value, json};
 
 use super::job;
-use crate::{config::KubernetesConfig, image::OwnCommand, security::Security};
+use crate::{config::KubernetesConfig, image::OwnCommand, program::Program, security::Security};
 
 pub(crate) const JOB: &str = "01939f6e-5d3c-7000-8000-000000000001";
 
@@ -112,7 +112,7 @@ pub(crate) fn everything() -> Value {
 }
 
 pub(crate) fn made(plan: &Plan, config: &KubernetesConfig) -> Job {
-    job(plan, None, launch(), instance(), config).unwrap()
+    job(plan, &Program::OfPackage, launch(), instance(), config).unwrap()
 }
 
 fn legacy_plan() -> Plan {
@@ -282,7 +282,7 @@ fn levels_differ() {
 fn a_plan_for_commands_is_no_job() {
     let mut plan = plan(None);
     plan.unit = PlannedUnit::Command;
-    assert!(job(&plan, None, launch(), instance(), &config()).is_err());
+    assert!(job(&plan, &Program::OfPackage, launch(), instance(), &config()).is_err());
 }
 
 /// What an image runs by itself stands in the pod as it is: Kubernetes replaces nothing in it.
@@ -290,14 +290,35 @@ fn a_plan_for_commands_is_no_job() {
 fn the_command_of_an_image_goes_behind_the_agent() {
     let mut plan = plan(None);
     plan.command.clear();
-    let own = OwnCommand {
+    let own = Program::OfImage(OwnCommand {
         image: "ghcr.io/example/flood:1.0@sha256:00".to_owned(),
         words: ["/bin/sh", "-c", "echo $(HOME) $$ $HOME"].map(str::to_owned).to_vec(),
-    };
-    let job = json!(job(&plan, Some(&own), launch(), instance(), &config()).unwrap());
+    });
+    let job = json!(job(&plan, &own, launch(), instance(), &config()).unwrap());
     let program = &job["spec"]["template"]["spec"]["containers"][0];
     assert_eq!(program["image"], "ghcr.io/example/flood:1.0@sha256:00");
     let words = ["/rutter/bin/rutter-agent", "run", "--", "/bin/sh", "-c", "echo $$(HOME) $$$$ $$HOME"];
     assert_eq!(program["command"], json!(words));
     assert_eq!(program["args"], Value::Null);
+}
+
+/// Without an agent there is nothing of ours in the pod, and nobody but the kubelet who keeps the time limit.
+#[test]
+fn a_pod_without_an_agent_is_the_packages_alone() {
+    let mut plan = full_plan();
+    plan.command.clear();
+    let job = json!(job(&plan, &Program::Alone, launch(), instance(), &config()).unwrap());
+    assert_eq!(job["metadata"]["labels"]["rutter.dev/without-agent"], "true");
+    assert_eq!(job["spec"]["podFailurePolicy"]["rules"].as_array().unwrap().len(), 1);
+    let spec = &job["spec"]["template"]["spec"];
+    let program = &spec["containers"][0];
+    assert_eq!((&program["command"], &program["args"]), (&Value::Null, &Value::Null));
+    assert_eq!(spec["activeDeadlineSeconds"], 3600);
+    let text = spec.to_string();
+    assert!(
+        !text.contains("/rutter") && !text.contains("RUTTER_") && !text.contains("rutter-agent"),
+        "{text}"
+    );
+    assert!(text.contains("OMP_NUM_THREADS") && text.contains("\"fetch\""), "what the package says stays");
+    assert_eq!(program["securityContext"]["capabilities"]["drop"], json!(["ALL"]));
 }

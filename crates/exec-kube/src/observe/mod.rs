@@ -1,5 +1,6 @@
 //! What a Job and its pods say about a launch: a pure function, in words that need no knowledge of Kubernetes.
 
+mod alone;
 mod ended;
 mod image;
 mod pending;
@@ -13,6 +14,8 @@ use k8s_openapi::api::{
     core::v1::Pod,
 };
 use rutter_core::executor::{LaunchEnd, Observation};
+
+pub(crate) use alone::attempt_alone;
 
 /// So often a launch is moved away from its machine; then it is given up, for it may be the cause itself.
 pub(crate) const DISRUPTION_LIMIT: u32 = 5;

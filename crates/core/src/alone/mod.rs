@@ -1,0 +1,190 @@
+//! Programs that run without an agent: images of which nobody could say what they run. The server follows what they print, and
+//! speaks for them at the agents' desk, so that everything else is as for any attempt: one place that verifies and publishes,
+//! results durable before `successful`, the same exceptions.
+//!
+//! What is known after a restart is what the executor still has: the log is read again from its start, and what is kept of it
+//! already is passed over.
+
+mod markers;
+mod outputs;
+mod print;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use rutter_types::agent::{Find, OrderAnswer, Outcome, OutputFile, Report, Usage, WorkOrder};
+
+use crate::{
+    agents::{AgentError, Agents},
+    engine::Parts,
+    executor::{AloneEnd, AttemptName, ExecutorError, LaunchEnd},
+};
+use outputs::Value;
+use print::Print;
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Tries to read what a program printed that has ended.
+const TRIES: u32 = 10;
+/// Most lines of log that are kept together.
+const BATCH: usize = 256;
+
+/// Why a follower stops without a report.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    /// The attempt is over, or gone.
+    #[error("the attempt is over")]
+    Over,
+    /// Something failed; another try may help.
+    #[error(transparent)]
+    Agents(AgentError),
+    /// What was printed can't be read; another try may help.
+    #[error(transparent)]
+    Executor(ExecutorError),
+}
+
+impl From<AgentError> for Stop {
+    fn from(error: AgentError) -> Self {
+        if matches!(error, AgentError::Over) { Self::Over } else { Self::Agents(error) }
+    }
+}
+
+/// Follow an attempt to its end, and report it.
+pub(crate) async fn follow(parts: Arc<Parts>, attempt: AttemptName) {
+    let follower = Follower { agents: Agents(Arc::clone(&parts)), parts, attempt };
+    loop {
+        match follower.whole().await {
+            Ok(()) | Err(Stop::Over) => return,
+            Err(error) => {
+                let job = follower.attempt.launch.job;
+                tracing::warn!(job.id = %job, error = &error as &dyn std::error::Error, "could not follow a program; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Follower {
+    parts: Arc<Parts>,
+    agents: Agents,
+    attempt: AttemptName,
+}
+
+impl Follower {
+    async fn whole(&self) -> Result<(), Stop> {
+        let order = match self.agents.order(&self.attempt).await? {
+            OrderAnswer::Run(order) => order,
+            OrderAnswer::Over | OrderAnswer::Wait { .. } => return Err(Stop::Over),
+        };
+        let (end, print) = self.to_the_end(&order).await?;
+        let log_bytes = print.as_ref().map_or(0, Print::log_bytes);
+        let (outcome, outputs) = match outcome(&end.end) {
+            Outcome::Exited { code: 0 } => self.outputs(&order, end.message.as_deref(), print).await?,
+            other => (other, Vec::new()),
+        };
+        let report = Report { outcome, usage: Usage::default(), outputs, log_bytes };
+        self.agents.report(&self.attempt, report).await?;
+        Ok(())
+    }
+
+    /// The end, and all that was printed until then; `None` = it can't be read any more.
+    async fn to_the_end(&self, order: &WorkOrder) -> Result<(AloneEnd, Option<Print>), Stop> {
+        let mut tries = 0;
+        loop {
+            // Known before it is read: then the whole of it is there.
+            let known = self.end()?;
+            let read = self.read(order).await;
+            match (known, read) {
+                (Some(end), Ok(print)) => return Ok((end, Some(print))),
+                (Some(end), Err(Stop::Executor(_))) if tries == TRIES => return Ok((end, None)),
+                (_, Err(Stop::Executor(_))) => tries += 1,
+                (_, Err(error)) => return Err(error),
+                (None, Ok(_)) => {}
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// How it ended; `None` = it runs.
+    fn end(&self) -> Result<Option<AloneEnd>, Stop> {
+        let attempts = self.parts.executor.alone(self.attempt.launch);
+        let own = attempts.into_iter().find(|it| it.uid == self.attempt.uid);
+        own.map(|own| own.end).ok_or(Stop::Over)
+    }
+
+    /// Reads from the start as long as it prints; the log gets what it has not.
+    async fn read(&self, order: &WorkOrder) -> Result<Print, Stop> {
+        let lines = self.parts.executor.printed(&self.attempt).await.map_err(Stop::Executor)?;
+        // What has come together is kept together; nobody waits for more.
+        let mut lines = lines.ready_chunks(BATCH);
+        let mut print = Print::new(&order.limits);
+        let mut sent = 0;
+        while let Some(lines) = lines.next().await {
+            let mut batch = BytesMut::new();
+            for line in lines {
+                batch.extend_from_slice(&print.line(&line.map_err(Stop::Executor)?));
+            }
+            sent = self.log(sent, batch.freeze()).await?;
+        }
+        Ok(print)
+    }
+
+    async fn log(&self, at: u64, bytes: Bytes) -> Result<u64, Stop> {
+        let next = at + bytes.len() as u64;
+        if !bytes.is_empty() {
+            self.agents.log(&self.attempt, at, bytes).await?;
+        }
+        Ok(next)
+    }
+
+    async fn outputs(
+        &self,
+        order: &WorkOrder,
+        message: Option<&str>,
+        print: Option<Print>,
+    ) -> Result<(Outcome, Vec<OutputFile>), Stop> {
+        if order.outputs.is_empty() {
+            return Ok((Outcome::Exited { code: 0 }, Vec::new()));
+        }
+        // Its last word may be all that is left, and enough.
+        let message = message.filter(|message| !message.trim().is_empty());
+        let is_enough = message.is_some() && order.outputs.iter().all(|wanted| wanted.find != Find::Stdout);
+        let Some(print) = print.or_else(|| is_enough.then(|| Print::new(&order.limits))) else {
+            let reason = "what the program printed can't be read any more".to_owned();
+            return Ok((Outcome::AgentFault { reason }, Vec::new()));
+        };
+        let values = match outputs::of(order, message, print) {
+            Ok(values) => values,
+            Err(outcome) => return Ok((outcome, Vec::new())),
+        };
+        let mut files = Vec::new();
+        for value in values {
+            files.push(self.keep(value).await?);
+        }
+        Ok((Outcome::Exited { code: 0 }, files))
+    }
+
+    async fn keep(&self, value: Value) -> Result<OutputFile, Stop> {
+        let file = value.file();
+        if file.inline.is_none() {
+            let bytes = stream::iter([Ok(value.bytes)]).boxed();
+            self.agents.upload(&self.attempt, &file.output, file.index, bytes).await?;
+        }
+        Ok(file)
+    }
+}
+
+/// The end of an attempt as its agent would have told it.
+fn outcome(end: &LaunchEnd) -> Outcome {
+    match end {
+        LaunchEnd::Exited { code } if *code > 128 && *code < 160 => Outcome::Signalled { signal: code - 128 },
+        LaunchEnd::Exited { code } => Outcome::Exited { code: *code },
+        LaunchEnd::OutOfMemory => Outcome::OutOfMemory { peak_bytes: 0 },
+        LaunchEnd::TimeLimit => Outcome::TimeLimit,
+        LaunchEnd::ScratchLimit => Outcome::ScratchLimit,
+        other => Outcome::AgentFault {
+            reason: format!("the program ended in a way that nobody follows: {other:?}"),
+        },
+    }
+}
