@@ -65,6 +65,7 @@ pub(crate) fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Exited { code } => format!("the program ended with exit code {code}"),
         Outcome::Signalled { signal } => format!("signal {signal} ended the program"),
+        Outcome::Stopped => "asked to stop".to_owned(),
         Outcome::TimeLimit => "time limit".to_owned(),
         Outcome::OutOfMemory { peak_bytes } => format!("out of memory at {peak_bytes} bytes"),
         Outcome::ScratchLimit => "limit of disk space".to_owned(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rutter_types::agent::{Outcome, Verdict};
 use serde_json::json;
-use support::{Bench, finish, lives, named, sh};
+use support::{Bench, finish, lives, named, sh, wait_until};
 
 #[test]
 fn a_command_that_succeeds() {
@@ -264,5 +264,16 @@ fn asked_to_stop() {
     let pid = rustix::process::Pid::from_child(&agent);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(finish(agent), 1);
-    assert_eq!(bench.report().outcome, Outcome::Signalled { signal: 15 });
+    assert_eq!(bench.report().outcome, Outcome::Stopped);
+}
+
+#[test]
+fn asked_to_stop_before_there_is_an_order() {
+    let bench = Bench::new(json!({}));
+    *bench.known.order.lock().unwrap() = json!({"do": "wait", "millis": 100_000});
+    let agent = bench.agent();
+    wait_until(|| (!bench.known.calls.lock().unwrap().is_empty()).then_some(()));
+    let pid = rustix::process::Pid::from_child(&agent);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(finish(agent), 143, "0 would say that nothing is left to do");
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 pub use error::AgentError;
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use outputs::output_key;
 use rutter_types::{
     Problem,
@@ -25,8 +26,8 @@ use crate::{
     engine::Parts,
     executor::AttemptName,
     failure,
-    id::OutputId,
-    job::{Job, State, StoredValue},
+    id::{LaunchName, OutputId},
+    job::{Attempt, Job, State, StoredValue},
     plan::{Plan, PlannedUnit},
     reconcile::Signal,
     results::ByteStream,
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// Lines of the log that an exception repeats.
-const TAIL_LINES: usize = 20;
+pub(crate) const TAIL_LINES: usize = 20;
 
 /// Answers agents.
 #[derive(Clone, Debug)]
@@ -60,19 +61,34 @@ impl Agents {
         }
         let now = self.0.clock.now();
         let staging = (!plan.stage.is_empty()).then(|| "inputs are fetched".to_owned());
+        let seen = self.seen_of_last(&job);
         let started = self
             .0
             .change(job.id, |job| {
-                let job = job.earlier_attempts_lost(&attempt.uid, failure::agent_lost(), now);
-                let mut job = job.attempt_started(&attempt.uid, now)?;
+                let mut job =
+                    explained(job, attempt, seen.clone(), now).attempt_started(&attempt.uid, now)?;
                 job.message.clone_from(&staging);
                 Ok(job)
             })
             .await?;
         match started {
-            Changed::Done(job) => Ok(OrderAnswer::Run(Box::new(work_order(&job, plan)))),
+            Changed::Done(job) => {
+                if job.attempts.len() > 1 {
+                    // What earlier attempts did must outlive the database as well.
+                    self.0.write_order(&job, &plan).await?;
+                }
+                Ok(OrderAnswer::Run(Box::new(work_order(&job, plan))))
+            }
             Changed::Refused(_) | Changed::Missing => Ok(OrderAnswer::Over),
         }
+    }
+
+    /// What the executor knows of the end of a job's last attempt.
+    fn seen_of_last(&self, job: &Job) -> Option<Problem> {
+        let last = job.attempts.last()?;
+        let launch = LaunchName { job: job.id, launch: last.launch };
+        let end = self.0.executor.end_of(&AttemptName { launch, uid: last.uid.clone() })?;
+        Some(failure::exception_of_end(&end))
     }
 
     /// Whether values that were given by reference satisfy the process description.
@@ -181,11 +197,13 @@ impl Agents {
         };
         let plan = self.plan(&job).await?;
         let tail = self.0.logs.tail(&job, TAIL_LINES).await?;
-        match failure::exception_of(&report.outcome, &plan.limits, tail) {
+        match failure::exception_of(&report.outcome, &plan.limits, tail.clone()) {
             Some(exception) => self.fail(attempt, &plan, report, exception).await,
             None => match self.verify(attempt, &plan, &report.outputs).await? {
                 Ok(results) => self.publish(attempt, report, results).await,
-                Err(exception) => self.fail(attempt, &plan, report, exception).await,
+                Err(exception) => {
+                    self.fail(attempt, &plan, report, failure::with_tail(exception, tail)).await
+                }
             },
         }
     }
@@ -227,9 +245,8 @@ impl Agents {
         let changed = self
             .0
             .change(attempt.launch.job, |job| {
-                let made = job.attempts.iter().filter(|it| it.launch == attempt.launch.launch).count();
-                let last = hopeless || made > plan.retries as usize;
                 let job = job.attempt_failed(&attempt.uid, usage.clone(), exception.clone(), now)?;
+                let last = hopeless || failures(&job) > plan.retries as usize;
                 if last { job.failed(exception.clone(), now) } else { Ok(job) }
             })
             .await?;
@@ -278,6 +295,30 @@ impl Agents {
     async fn plan(&self, job: &Job) -> Result<Plan, AgentError> {
         self.0.store.plan(job.id).await?.ok_or(AgentError::Over)
     }
+}
+
+/// A job of which another attempt begins: those before have ended, and who looked from outside may know of what.
+fn explained(job: Job, attempt: &AttemptName, seen: Option<Problem>, now: Timestamp) -> Job {
+    let lost = seen.clone().unwrap_or_else(failure::agent_lost);
+    let mut job = job.earlier_attempts_lost(&attempt.uid, lost, now);
+    let told = job.attempts.last_mut().filter(|last| last.uid != attempt.uid);
+    let told =
+        told.and_then(|last| last.exception.as_deref_mut()).filter(|told| failure::is_from_outside(told));
+    if let (Some(told), Some(seen)) = (told, seen) {
+        let tail = told.more.remove("logTail");
+        *told = seen;
+        told.more.extend(tail.map(|tail| ("logTail".to_owned(), tail)));
+    }
+    job
+}
+
+/// How many attempts of a job's launch failed of themselves. Whether others count as retries is the executor's to say.
+fn failures(job: &Job) -> usize {
+    let own = |attempt: &&Attempt| {
+        let exception = attempt.exception.as_deref();
+        attempt.launch == job.launches && exception.is_some_and(|it| !failure::is_from_outside(it))
+    };
+    job.attempts.iter().filter(own).count()
 }
 
 /// Whether an attempt has its order already.

@@ -52,6 +52,11 @@ pub trait Executor: Send + Sync {
 
     /// Whether `token` is the secret of an attempt: which one.
     async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError>;
+
+    /// How an attempt ended that its agent did not report and another one follows, as far as this executor still knows.
+    fn end_of(&self, _: &AttemptName) -> Option<LaunchEnd> {
+        None
+    }
 }
 
 /// A launch that waits for room.

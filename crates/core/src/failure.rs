@@ -21,6 +21,7 @@ pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>
             failure("signal", "The program was killed", format!("the program was ended by signal {signal}"))
                 .with("signal", json!(signal))
         }
+        Outcome::Stopped => removed(),
         Outcome::TimeLimit => failure(
             "time-limit",
             "Time limit",
@@ -50,7 +51,7 @@ pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>
         Outcome::BadInput { faults } => invalid_inputs(faults.clone()),
         Outcome::AgentFault { reason } => failure("agent-fault", "The supervisor failed", reason.clone()),
     };
-    Some(if tail.is_empty() { problem } else { problem.with("logTail", json!(tail)) })
+    Some(with_tail(problem, tail))
 }
 
 /// Inputs that break the process description: the same whether found in the request or after staging.
@@ -77,6 +78,35 @@ pub(crate) fn agent_lost() -> Problem {
         "The supervisor was lost",
         "the supervisor of the program was killed, and the program with it".into(),
     )
+}
+
+/// Whether an attempt was ended by what happens to machines, or by somebody who came to its machine. Such attempts need not
+/// count as retries, and whoever looks from outside knows more about their end than their agents.
+pub(crate) fn is_from_outside(exception: &Problem) -> bool {
+    let kind = exception.kind.strip_prefix(exception::RUTTER).unwrap_or_default();
+    matches!(kind, "agent-lost" | "removed" | "node-lost" | "disrupted")
+}
+
+/// What a launch failed of: its agent's last word, unless that was none or the launch ended of something else later.
+pub(crate) fn exception_of_launch(told: Option<Problem>, end: &LaunchEnd, tail: Vec<String>) -> Problem {
+    let is_later = matches!(
+        end,
+        LaunchEnd::Removed
+            | LaunchEnd::Disrupted { .. }
+            | LaunchEnd::NodeLost
+            | LaunchEnd::CannotStart { .. }
+            | LaunchEnd::ImageMissing { .. }
+    );
+    let is_silent = matches!(end, LaunchEnd::Exited { .. } | LaunchEnd::AgentLost);
+    match told {
+        Some(told) if is_silent || !(is_later || is_from_outside(&told)) => told,
+        _ => with_tail(exception_of_end(end), tail),
+    }
+}
+
+/// With the last lines of the log.
+pub(crate) fn with_tail(problem: Problem, tail: Vec<String>) -> Problem {
+    if tail.is_empty() { problem } else { problem.with("logTail", json!(tail)) }
 }
 
 /// The launch ended and nothing tells why.
@@ -107,10 +137,11 @@ pub(crate) fn exception_of_end(end: &LaunchEnd) -> Problem {
             "The machine was lost",
             "the machine that the program ran on stopped answering".into(),
         ),
-        LaunchEnd::Removed => failure(
-            "removed",
-            "Ended from outside",
-            "the job was ended by somebody else than this server".into(),
+        LaunchEnd::Removed => removed(),
+        LaunchEnd::Disrupted { times: ..=1 } => failure(
+            "disrupted",
+            "Moved away",
+            "the program was stopped to free the machine that it ran on".into(),
         ),
         LaunchEnd::Disrupted { times } => failure(
             "disrupted",
@@ -119,6 +150,10 @@ pub(crate) fn exception_of_end(end: &LaunchEnd) -> Problem {
         )
         .with("times", json!(times)),
     }
+}
+
+fn removed() -> Problem {
+    failure("removed", "Ended from outside", "the job was ended by somebody else than this server".into())
 }
 
 fn scratch_limit() -> Problem {
@@ -239,5 +274,38 @@ mod tests {
         let kinds: BTreeSet<String> = ends.iter().map(|end| exception_of_end(end).kind).collect();
         assert_eq!(kinds.len(), ends.len());
         assert_eq!(exception_of_end(&LaunchEnd::Exited { code: 1 }), agent_lost());
+    }
+
+    #[test]
+    fn the_last_word_counts_unless_something_else_came_later() {
+        let told = || exception_of(&Outcome::Exited { code: 3 }, &limits(), Vec::new());
+        let stopped = || exception_of(&Outcome::Stopped, &limits(), Vec::new());
+        let tail = || vec!["last".to_owned()];
+        let kind = |told: Option<Problem>, end: LaunchEnd| {
+            let problem = exception_of_launch(told, &end, tail());
+            problem.kind.rsplit('/').next().unwrap_or_default().to_owned()
+        };
+        let exited = LaunchEnd::Exited { code: 1 };
+        assert_eq!(kind(told(), exited.clone()), "exit-code");
+        assert_eq!(
+            kind(told(), LaunchEnd::OutOfMemory),
+            "exit-code",
+            "it reported before its container ended"
+        );
+        assert_eq!(kind(told(), LaunchEnd::Removed), "removed", "ended while it waited for another attempt");
+        assert_eq!(kind(stopped(), exited), "removed");
+        assert_eq!(kind(stopped(), LaunchEnd::TimeLimit), "time-limit");
+        assert_eq!(kind(stopped(), LaunchEnd::Disrupted { times: 5 }), "disrupted");
+        assert_eq!(kind(None, LaunchEnd::OutOfMemory), "out-of-memory");
+        let last = exception_of_launch(None, &LaunchEnd::NodeLost, tail());
+        assert_eq!(last.more["logTail"], json!(["last"]));
+    }
+
+    fn limits() -> Limits {
+        serde_json::from_value(
+            json!({"command_seconds": 1, "grace_seconds": 1, "output_bytes": 1, "log_bytes": 1,
+            "contact_seconds": 1}),
+        )
+        .unwrap()
     }
 }

@@ -198,6 +198,11 @@ impl Server {
         Client::new(&self.url)
     }
 
+    /// Whether it was started and not ended by the test.
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().map_or(0, Child::id)

@@ -10,13 +10,16 @@ use k8s_openapi::api::{
     core::v1::{Event as ClusterEvent, Pod},
 };
 use kube::runtime::watcher::Event;
-use rutter_core::id::{InstanceId, LaunchName};
+use rutter_core::{
+    executor::{AttemptName, LaunchEnd},
+    id::{InstanceId, LaunchName},
+};
 use tokio::sync::mpsc;
 
 use crate::{
     kept::Kept,
     names::{self, FINALIZER, job_name},
-    observe::Notes,
+    observe::{self, Notes},
 };
 
 /// Everything seen.
@@ -37,6 +40,8 @@ struct State {
     refused: HashMap<String, String>,
     /// Names of pods for which an image is fetched.
     pulling: HashSet<String>,
+    /// How pods ended that are gone, by uid, by the name of their Job while that is there.
+    gone: HashMap<String, HashMap<String, LaunchEnd>>,
 }
 
 /// What is known of one launch.
@@ -75,6 +80,18 @@ impl Cache {
         launches
     }
 
+    /// How an attempt ended, whether its pod is there or gone.
+    pub(crate) fn end_of(&self, attempt: &AttemptName) -> Option<LaunchEnd> {
+        let name = job_name(attempt.launch);
+        let state = self.state();
+        if let Some(end) = state.gone.get(&name).and_then(|gone| gone.get(&attempt.uid)) {
+            return Some(end.clone());
+        }
+        let pods = state.pods_of.get(&name)?.iter().filter_map(|pod| state.pods.get(pod));
+        let pod = pods.into_iter().find(|pod| pod.metadata.uid.as_deref() == Some(&attempt.uid))?;
+        observe::end_of(pod)
+    }
+
     pub(crate) fn pod(&self, name: &str) -> Option<Arc<Pod>> {
         self.state().pods.get(name).cloned()
     }
@@ -98,6 +115,7 @@ impl Cache {
             let name = job.metadata.name.as_deref().unwrap_or_default();
             if state.jobs.get(name).is_none() {
                 state.refused.remove(name);
+                state.gone.remove(name);
             }
         }
         drop(state);
@@ -161,7 +179,14 @@ impl State {
         let pods: Vec<_> = pods.collect();
         let pulling =
             pods.iter().any(|pod| self.pulling.contains(pod.metadata.name.as_deref().unwrap_or_default()));
-        let notes = Notes { refused: self.refused.get(name).cloned(), pulling };
+        let gone = || self.gone.get(name).into_iter().flatten();
+        let disrupted = gone().filter(|(_, end)| is_disruption(end)).map(|(uid, _)| uid.clone());
+        let notes = Notes {
+            refused: self.refused.get(name).cloned(),
+            pulling,
+            disrupted: disrupted.collect(),
+            lost: gone().any(|(_, end)| *end == LaunchEnd::NodeLost),
+        };
         Known { job: job.clone(), pods, notes }
     }
 
@@ -174,6 +199,7 @@ impl State {
             self.pods_of.entry(job.to_owned()).or_default().insert(name.to_owned());
         } else {
             self.pulling.remove(name);
+            self.note_end(job, pod);
             let pods = self.pods_of.get_mut(job);
             if pods.is_some_and(|pods| pods.remove(name) && pods.is_empty()) {
                 self.pods_of.remove(job);
@@ -181,6 +207,20 @@ impl State {
         }
         names::launch_of_name(job)
     }
+}
+
+impl State {
+    /// A pod is gone. Whoever comes after it may ask how it ended, and its Job may count it.
+    fn note_end(&mut self, job: &str, pod: &Pod) {
+        let known = self.jobs.get(job).is_some_and(|job| belongs(pod, job));
+        if let (true, Some(uid), Some(end)) = (known, &pod.metadata.uid, observe::end_of(pod)) {
+            self.gone.entry(job.to_owned()).or_default().insert(uid.clone(), end);
+        }
+    }
+}
+
+fn is_disruption(end: &LaunchEnd) -> bool {
+    matches!(end, LaunchEnd::Disrupted { .. } | LaunchEnd::NodeLost)
 }
 
 fn launch_of_pod(pod: &Pod) -> Option<LaunchName> {

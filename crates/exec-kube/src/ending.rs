@@ -17,7 +17,7 @@ use crate::{
     fault,
     manifest::AGENT_GRACE,
     names::{FINALIZER, job_name},
-    observe::is_finished,
+    observe::{has_ended, is_finished},
     shared::Shared,
 };
 
@@ -81,8 +81,15 @@ pub(crate) async fn let_go(jobs: &Api<Job>, mut job: Job) -> Result<(), NotLetGo
 
 /// Take pods away that should have ended long ago: their machine does not answer. If one still runs after all, what it
 /// reports is not published twice.
+///
+/// A pod of a Job stays, even when it is deleted by force, and is not replaced, until somebody has written that it failed.
 pub(crate) async fn force(shared: &Shared, pod: &Pod) -> Result<(), ExecutorError> {
     let Some(name) = pod.metadata.name.as_deref() else { return Ok(()) };
+    if !has_ended(pod) {
+        let failed = json!({"metadata": {"uid": pod.metadata.uid}, "status": {"phase": "Failed"}});
+        let patched = shared.pods.patch_status(name, &PatchParams::default(), &Patch::Merge(failed)).await;
+        done(patched, "note that a pod of a lost machine failed")?;
+    }
     let parameters =
         DeleteParams { preconditions: same(pod.metadata.uid.clone()), ..DeleteParams::default() };
     done(shared.pods.delete(name, &parameters.grace_period(0)).await, "remove a pod of a lost machine")

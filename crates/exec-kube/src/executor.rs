@@ -10,7 +10,9 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use rutter_core::{
     clock::Clock,
-    executor::{AloneAttempt, AttemptName, Executor, ExecutorError, Observation, Printed, Waiting},
+    executor::{
+        AloneAttempt, AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Printed, Waiting,
+    },
     id::{InstanceId, LaunchName},
     plan::Plan,
 };
@@ -21,12 +23,14 @@ use crate::{
     cache::Cache,
     config::KubernetesConfig,
     connect::{OpenError, connect},
-    ending, identity, launching,
+    ending, fault, identity, launching,
     patrol::patrol,
     shared::Shared,
     watch,
 };
 
+/// Longest time for a call that may need several answers of the cluster.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Longest time for learning what there is.
 const FIRST_LOOK: Duration = Duration::from_secs(60);
 
@@ -90,6 +94,14 @@ async fn place(client: &Client, namespace: &str) -> Result<String, OpenError> {
     Ok(format!("{cluster}/{namespace}"))
 }
 
+/// A cluster that takes a call and never answers it must not hold up all other jobs.
+async fn answered<T>(
+    doing: &'static str,
+    call: impl Future<Output = Result<T, ExecutorError>>,
+) -> Result<T, ExecutorError> {
+    timeout(ANSWER, call).await.unwrap_or_else(|elapsed| Err(fault::other(doing)(elapsed)))
+}
+
 #[async_trait]
 impl Executor for KubernetesExecutor {
     /// Whatever waits may start: the cluster has a queue of its own.
@@ -102,11 +114,11 @@ impl Executor for KubernetesExecutor {
     }
 
     async fn end(&self, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
-        ending::end(&self.shared, name, grace).await
+        answered("end a job in the cluster", ending::end(&self.shared, name, grace)).await
     }
 
     async fn observe(&self, name: LaunchName) -> Result<Option<Observation>, ExecutorError> {
-        self.shared.observe(name).await
+        answered("look up a job", self.shared.observe(name)).await
     }
 
     async fn list(&self) -> Result<Vec<LaunchName>, ExecutorError> {
@@ -114,7 +126,7 @@ impl Executor for KubernetesExecutor {
     }
 
     async fn release(&self, name: LaunchName) -> Result<(), ExecutorError> {
-        ending::release(&self.shared, name).await
+        answered("release a job in the cluster", ending::release(&self.shared, name)).await
     }
 
     fn changes(&self) -> Option<mpsc::UnboundedReceiver<LaunchName>> {
@@ -130,7 +142,11 @@ impl Executor for KubernetesExecutor {
     }
 
     async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError> {
-        identity::identify(&self.shared, token).await
+        answered("look up a pod", identity::identify(&self.shared, token)).await
+    }
+
+    fn end_of(&self, attempt: &AttemptName) -> Option<LaunchEnd> {
+        self.shared.cache.end_of(attempt)
     }
 }
 

@@ -74,7 +74,12 @@ impl<K: Resource> Kept<K> {
     fn delete(&mut self, object: K) -> Vec<Arc<K>> {
         let Some(name) = object.meta().name.as_deref() else { return Vec::new() };
         let same = self.objects.get(name).is_some_and(|known| known.meta().uid == object.meta().uid);
-        if same { self.objects.remove(name).into_iter().collect() } else { Vec::new() }
+        if !same {
+            return Vec::new();
+        }
+        self.objects.remove(name);
+        // As it was at its end, not as it was known before.
+        vec![Arc::new(object)]
     }
 
     fn replace(&mut self) -> Vec<Arc<K>> {

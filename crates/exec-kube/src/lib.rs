@@ -5,8 +5,9 @@
 //! it carries a finalizer until its job is archived, so that nothing ends unseen, whoever deletes it.
 //!
 //! The server's account needs, in the namespace of jobs: create, get, list, watch, patch and delete of Jobs; get, list,
-//! watch and delete of pods; get of their logs; list and watch of events; get of the namespace. And get of the namespace `kube-system`, whose
-//! uid stands for the cluster. Where commands of private images are looked up: get of the Secrets for them. The published keys of service accounts are open to every service account.
+//! watch and delete of pods, get of their logs, patch of their status (those on lost machines); list and watch of events; get of
+//! the namespace. And get of the namespace `kube-system`, whose uid stands for the cluster. Where commands of private images are
+//! looked up: get of the Secrets for them. The published keys of service accounts are open to every service account.
 
 mod alone;
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(crate) const ALONE: &str = "rutter.dev/without-agent";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Finalizer of every Job from its creation until its job is archived.
 pub const FINALIZER: &str = "rutter.dev/archive";
+/// Annotation of a Job: uids of its pods that were taken from their machines, with commas between them.
+pub(crate) const DISRUPTED: &str = "rutter.dev/disrupted";
 /// Beginning of all labels and annotations that are ours.
 pub(crate) const OWN_KEYS: &str = "rutter.dev/";
 /// Beginning of all names that are ours.
@@ -45,6 +47,12 @@ pub fn launch_of(job: &Job, instance: InstanceId) -> Option<LaunchName> {
         return None;
     }
     launch_of_name(job.metadata.name.as_deref()?)
+}
+
+/// Pods of a Job that were taken from their machines, as far as that is noted on it.
+pub(crate) fn disrupted(job: &Job) -> impl Iterator<Item = &str> {
+    let noted = job.metadata.annotations.as_ref().and_then(|annotations| annotations.get(DISRUPTED));
+    noted.into_iter().flat_map(|uids| uids.split(',')).filter(|uid| !uid.is_empty())
 }
 
 /// Name and uid of the Job that controls a pod.

@@ -1,13 +1,23 @@
-//! What no event tells: waits that last too long, and pods on machines that do not answer.
+//! What no event tells: waits that last too long, and pods on machines that do not answer. And what must be noted before
+//! it is gone: pods that were taken from their machines, of which the cluster itself keeps no count.
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
-use rutter_core::executor::Observation;
+use rutter_core::{executor::Observation, id::LaunchName};
 use tokio::time::MissedTickBehavior;
 
-use crate::{cache::Known, ending, observe::waits_for_start, shared::Shared};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::{
+    cache::Known,
+    ending, fault,
+    names::{self, DISRUPTED, job_name},
+    observe::{disrupted, is_finished, waits_for_start},
+    shared::Shared,
+};
 
 /// How often. It costs no request unless something is wrong.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -19,12 +29,19 @@ pub(crate) async fn patrol(shared: Arc<Shared>) {
     loop {
         period.tick().await;
         for (launch, known) in shared.cache.all() {
-            if waits_for_start(&known.job, &known.pods)
+            if waits_for_start(&shared.look(&known))
                 && matches!(shared.seen(&known), Observation::Ended { .. })
             {
                 shared.cache.tell(launch);
             }
             clear(&shared, &known).await;
+            if let Err(error) = note_disruptions(&shared, launch, &known).await {
+                tracing::warn!(
+                    job.id = %launch.job,
+                    error = &error as &dyn std::error::Error,
+                    "could not note on a Job how often it was disrupted; trying again"
+                );
+            }
         }
     }
 }
@@ -37,6 +54,21 @@ async fn clear(shared: &Shared, known: &Known) {
                 "could not remove a pod of a lost machine"
             );
         }
+    }
+}
+
+/// On the Job, so that another server counts on.
+async fn note_disruptions(shared: &Shared, launch: LaunchName, known: &Known) -> Result<(), kube::Error> {
+    let all = disrupted(&shared.look(known));
+    if all.len() == names::disrupted(&known.job).count() || is_finished(&known.job) {
+        return Ok(());
+    }
+    let uids: Vec<&str> = all.into_iter().collect();
+    let patch =
+        json!({"metadata": {"uid": known.job.metadata.uid, "annotations": {DISRUPTED: uids.join(",")}}});
+    match shared.jobs.patch(&job_name(launch), &PatchParams::default(), &Patch::Merge(patch)).await {
+        Err(error) if !fault::is_gone(&error) && !fault::is_conflict(&error) => Err(error),
+        _ => Ok(()),
     }
 }
 

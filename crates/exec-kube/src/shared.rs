@@ -77,13 +77,17 @@ impl Shared {
     }
 
     pub(crate) fn seen(&self, known: &Known) -> Observation {
-        observe(&Seen {
+        observe(&self.look(known))
+    }
+
+    pub(crate) fn look<'a>(&self, known: &'a Known) -> Seen<'a> {
+        Seen {
             job: &known.job,
             pods: &known.pods,
             notes: &known.notes,
             now: self.clock.now(),
             pending_budget: self.config.pending_budget,
-        })
+        }
     }
 
     /// The Job of a launch as the cluster has it now, if it is this instance's.

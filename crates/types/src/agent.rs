@@ -355,6 +355,8 @@ pub enum Outcome {
         /// Signal number.
         signal: i32,
     },
+    /// The agent was asked to stop, by somebody who knows why, and stopped the command.
+    Stopped,
     /// It ran longer than `limits.command_seconds`.
     TimeLimit,
     /// It took more than `limits.memory_bytes`, or the kernel ended it for want of memory.

@@ -23,7 +23,6 @@ use crate::supervise::{Cause, Children, Ended, Supervisor, kernel_kills, scratch
 use crate::{command, outputs, sys};
 
 /// Signal number reported for an attempt whose agent was asked to stop.
-const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 
 /// An attempt on its way.
@@ -117,7 +116,7 @@ impl<'a> Course<'a> {
         let staging = stage::stage(self.order, folders, &self.contact, self.ca.as_deref(), &self.log);
         let staged = tokio::select! {
             staged = staging => staged,
-            () = stop.asked() => return Err(Detour::Report(Outcome::Signalled { signal: SIGTERM })),
+            () = stop.asked() => return Err(Detour::Report(Outcome::Stopped)),
             state = self.contact.ended() => {
                 let error = if state == State::Over { contact::Error::Over } else { self.lost() };
                 return Err(Detour::Contact(error));
@@ -217,7 +216,7 @@ impl<'a> Course<'a> {
             Some(Cause::ScratchLimit) => Outcome::ScratchLimit,
             Some(Cause::OutputLimit) => Outcome::OutputLimit { output: self.stdout_output() },
             // Whatever the program made of it: it was not left to finish.
-            Some(Cause::Asked) => Outcome::Signalled { signal: SIGTERM },
+            Some(Cause::Asked) => Outcome::Stopped,
             Some(Cause::Over) => return Err(Detour::Contact(contact::Error::Over)),
             Some(Cause::Lost) => return Err(Detour::Contact(self.lost())),
             None if limits.memory_bytes.is_some_and(|limit| self.board.peak.own() > limit) => out_of_memory(),
@@ -287,9 +286,11 @@ fn of_status(status: WaitStatus) -> Outcome {
     }
 }
 
+/// Also when it was a child of the command, of which the command then failed: a shell exits with 137.
 fn killed_by_kernel(status: WaitStatus, before: Option<u64>) -> bool {
-    status.terminating_signal() == Some(SIGKILL)
-        && before.is_some_and(|before| kernel_kills().is_some_and(|now| now > before))
+    let failed =
+        status.terminating_signal() == Some(SIGKILL) || status.exit_status().is_some_and(|code| code != 0);
+    failed && before.is_some_and(|before| kernel_kills().is_some_and(|now| now > before))
 }
 
 fn reportable(end: Result<Vec<OutputFile>, Detour>) -> Result<(Outcome, Vec<OutputFile>), contact::Error> {

@@ -25,7 +25,12 @@ pub(crate) enum Error {
     Signals(#[source] io::Error),
     #[error(transparent)]
     Contact(#[from] contact::Error),
+    #[error("asked to stop before there was an order")]
+    Stopped,
 }
+
+/// Exit code after SIGTERM, as shells have it: not 0, which would say that the attempt needs no successor.
+const STOPPED: i32 = 143;
 
 /// Runs the attempt; gives the exit code.
 pub(crate) async fn run(settings: Settings) -> Result<i32, Error> {
@@ -33,6 +38,7 @@ pub(crate) async fn run(settings: Settings) -> Result<i32, Error> {
     match attempt(settings).await {
         // Somebody else has it, or nobody wants it: nothing went wrong here.
         Err(Error::Lock(lock::Error::Busy) | Error::Contact(contact::Error::Over)) => Ok(0),
+        Err(Error::Stopped) => Ok(STOPPED),
         Err(error @ Error::Contact(contact::Error::Lost { .. })) => {
             crate::complain(&error);
             if place == Place::Container {
@@ -64,19 +70,19 @@ async fn attempt(settings: Settings) -> Result<i32, Error> {
     Ok(code)
 }
 
-/// Asks until there is something to do; `None` when there is not, or when the agent is asked to stop first.
-async fn order(contact: &Contact, mut stop: Stop) -> Result<Option<Box<WorkOrder>>, contact::Error> {
+/// Asks until there is something to do; `None` when there is not.
+async fn order(contact: &Contact, mut stop: Stop) -> Result<Option<Box<WorkOrder>>, Error> {
     loop {
         let answer = tokio::select! {
             answer = contact.order() => answer?,
-            () = stop.asked() => return Ok(None),
+            () = stop.asked() => return Err(Error::Stopped),
         };
         match answer {
             OrderAnswer::Run(order) => return Ok(Some(order)),
             OrderAnswer::Over => return Ok(None),
             OrderAnswer::Wait { millis } => tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(millis)) => {}
-                () = stop.asked() => return Ok(None),
+                () = stop.asked() => return Err(Error::Stopped),
             },
         }
     }

@@ -94,7 +94,8 @@ impl Parts {
     async fn conclude(&self, job: &Job, end: &LaunchEnd) -> Result<(), PassError> {
         let now = self.clock.now();
         let told = job.attempts.last().and_then(|attempt| attempt.exception.as_deref().cloned());
-        let problem = told.unwrap_or_else(|| failure::exception_of_end(end));
+        let tail = self.logs.tail(job, crate::agents::TAIL_LINES).await?;
+        let problem = failure::exception_of_launch(told, end, tail);
         self.change(job.id, |job| {
             job.earlier_attempts_lost("", problem.clone(), now).failed(problem.clone(), now)
         })

@@ -37,12 +37,16 @@ pub(crate) fn cluster() -> &'static Cluster {
 
 /// A server that runs packages as Jobs of the cluster, all in one image.
 pub(crate) fn server(packages: &[Package]) -> ServerBuilder {
-    let in_image: Vec<Package> = packages.iter().map(|package| package.clone().in_image(TOOLS)).collect();
-    server_of_images(&in_image, "")
+    with(packages, "")
 }
 
-/// A server that runs packages as Jobs of the cluster, each in the image that it names; `further` lines of the section
-/// `kubernetes`, indented by two.
+/// The same with further lines in the section `kubernetes` of its configuration, indented by two.
+pub(crate) fn with(packages: &[Package], further: &str) -> ServerBuilder {
+    let in_image: Vec<Package> = packages.iter().map(|package| package.clone().in_image(TOOLS)).collect();
+    server_of_images(&in_image, further)
+}
+
+/// A server that runs packages as Jobs of the cluster, each in the image that it names; `further` as in [`with`].
 pub(crate) fn server_of_images(packages: &[Package], further: &str) -> ServerBuilder {
     static PORT: AtomicU16 = AtomicU16::new(18443);
     let cluster = cluster();

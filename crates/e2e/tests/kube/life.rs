@@ -1,25 +1,12 @@
 //! A job's life on the cluster: what stands there, dismissal, a server that is killed.
 
 use rutter_e2e::{shell, wait_until};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::bed;
-
-fn jobs_of(job: &str) -> Vec<Value> {
-    objects_of("jobs", job)
-}
-
-fn pods_of(job: &str) -> Vec<Value> {
-    objects_of("pods", job)
-}
-
-/// What the cluster has of a job: its objects carry its id in their names.
-fn objects_of(kind: &str, job: &str) -> Vec<Value> {
-    let id = job.rsplit('/').next().unwrap();
-    let all = bed::get(&[kind]);
-    let named = |item: &&Value| item["metadata"]["name"].as_str().is_some_and(|name| name.contains(id));
-    all["items"].as_array().unwrap().iter().filter(named).cloned().collect()
-}
+use crate::{
+    bed,
+    objects::{jobs_of, pods_of},
+};
 
 #[test]
 fn one_job_per_execution_without_anything_of_the_callers_in_it() {
@@ -82,20 +69,6 @@ fn a_killed_server_finds_its_jobs_again_and_what_they_did_meanwhile() {
         assert!(log.contains("before") && log.contains("after"), "{log}");
         assert_eq!(jobs_of(job).len(), 1);
     }
-}
-
-#[test]
-fn a_job_that_is_deleted_by_hand_fails_with_that_reason() {
-    let _turn = bed::turn();
-    let server = bed::server(&[shell("deleted", "sleep 1000")]).start();
-    let job = server.client().submit("deleted", &json!({}));
-    server.client().wait_for(&job, &["running"]);
-    let name = jobs_of(&job)[0]["metadata"]["name"].as_str().unwrap().to_owned();
-    bed::cluster().kubectl(["delete", "job", name.as_str(), "--wait=false"]).unwrap();
-    let status = server.client().finish(&job);
-    assert_eq!(status["status"], "failed", "{status}");
-    assert!(status["exception"]["type"].as_str().unwrap().ends_with("/removed"), "{status}");
-    wait_until("nothing of it is left", || jobs_of(&job).is_empty() && pods_of(&job).is_empty());
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod alone;
 mod bed;
 mod contract;
+mod failures;
 mod images;
 mod life;
+mod objects;
 mod package_files;

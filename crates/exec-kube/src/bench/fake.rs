@@ -71,6 +71,7 @@ impl Fake {
             .route("/apis/batch/v1/namespaces/jobs/{kind}/{name}", get(read).patch(patch).delete(delete))
             .route("/api/v1/namespaces/jobs/{kind}", get(list))
             .route("/api/v1/namespaces/jobs/{kind}/{name}", get(read).delete(delete))
+            .route("/api/v1/namespaces/jobs/{kind}/{name}/status", axum::routing::patch(patch_status))
             .with_state(state.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -280,10 +281,36 @@ async fn patch(
     let Some(mut object) = cluster.get(&kind, &name) else {
         return failure(StatusCode::NOT_FOUND, "NotFound");
     };
-    if patch["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
+    let asked = &patch["metadata"];
+    let holds = |member: &str| asked[member] == object["metadata"][member];
+    if asked.get("finalizers").is_some() && !holds("resourceVersion")
+        || asked.get("uid").is_some() && !holds("uid")
+    {
         return failure(StatusCode::CONFLICT, "Conflict");
     }
-    object["metadata"]["finalizers"] = patch["metadata"]["finalizers"].clone();
+    for member in ["finalizers", "annotations"] {
+        if let Some(value) = asked.get(member) {
+            object["metadata"][member] = value.clone();
+        }
+    }
+    Json(cluster.put(&kind, object)).into_response()
+}
+
+async fn patch_status(
+    State(state): Shared,
+    Path((kind, name)): Path<(String, String)>,
+    Json(patch): Json<Value>,
+) -> Response {
+    let mut cluster = state.lock().unwrap();
+    if let Err(response) = cluster.call(format!("PATCH {kind} {name} {}", patch["status"])) {
+        return response;
+    }
+    let Some(mut object) = cluster.get(&kind, &name) else {
+        return failure(StatusCode::NOT_FOUND, "NotFound");
+    };
+    for (member, value) in patch["status"].as_object().into_iter().flatten() {
+        object["status"][member] = value.clone();
+    }
     Json(cluster.put(&kind, object)).into_response()
 }
 

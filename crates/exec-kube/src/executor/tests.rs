@@ -371,3 +371,35 @@ async fn what_is_no_image_of_a_registry_is_not_waited_for() {
     let error = bench.executor.launch(name, &plan_of_image("127.0.0.1:1/../x")).await.unwrap_err();
     assert!(matches!(error, ExecutorError::Impossible { .. }), "{error:?}");
 }
+
+/// The cluster keeps pods that it took from a machine for a moment only, and no count of them.
+#[tokio::test]
+async fn disruptions_are_counted_after_their_pods_and_by_the_next_server() {
+    let mut bench = Bench::new().await;
+    let name = bench.launched().await;
+    let job = job_name(name);
+    for number in 1..=5 {
+        let pod = format!("pod-{number}");
+        bench.pod(name, &pod);
+        let taken = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"});
+        bench.fake.cluster().status("pods", &pod, json!({"phase": "Failed", "conditions": [taken]}));
+        bench.fake.cluster().remove("pods", &pod);
+        if number == 4 {
+            assert!(matches!(bench.executor.observe(name).await.unwrap(), Some(Observation::Pending { .. })));
+        }
+    }
+    let disrupted = Some(Observation::Ended { end: LaunchEnd::Disrupted { times: 5 } });
+    bench.until(name, &disrupted).await;
+    let noted = |bench: &Bench| {
+        let job = bench.fake.cluster().get("jobs", &job).unwrap();
+        job["metadata"]["annotations"]["rutter.dev/disrupted"].as_str().map_or(0, |it| it.split(',').count())
+    };
+    let wait = async {
+        while noted(&bench) < 5 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("they are noted on the Job");
+    let next = open(&bench.fake, &bench._folder, &bench.clock).await;
+    assert_eq!(next.observe(name).await.unwrap(), disrupted);
+}

@@ -7,7 +7,7 @@ use k8s_openapi::api::{
 };
 use rutter_core::executor::LaunchEnd;
 
-use super::{Seen, pending, pod};
+use super::{Seen, disruptions, pending, pod};
 
 /// Reasons for which pods go from machines that do not answer.
 const LOST: [&str; 2] = ["DeletionByTaintManager", "DeletionByPodGC"];
@@ -30,7 +30,7 @@ pub(super) fn of_job(seen: &Seen<'_>, failed: &JobCondition) -> LaunchEnd {
     }
     // Its pods are gone before it was archived: nobody but another does that.
     let Some(last) = last else { return LaunchEnd::Removed };
-    of_pod(last, pod::disruptions(seen.pods))
+    of_pod(last, disruptions(seen))
 }
 
 /// The end of a pod; `disruptions` of the launch.

@@ -6,7 +6,7 @@ mod image;
 mod pending;
 mod pod;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
@@ -14,6 +14,8 @@ use k8s_openapi::api::{
     core::v1::Pod,
 };
 use rutter_core::executor::{LaunchEnd, Observation};
+
+use crate::names;
 
 pub(crate) use alone::attempt_alone;
 
@@ -42,6 +44,10 @@ pub struct Notes {
     pub refused: Option<String>,
     /// Whether an image is being fetched for its newest pod.
     pub pulling: bool,
+    /// Pods that were taken from their machines and are gone.
+    pub disrupted: BTreeSet<String>,
+    /// Whether one of these was on a machine that stopped answering.
+    pub lost: bool,
 }
 
 /// What there is of a launch.
@@ -55,7 +61,7 @@ pub fn observe(seen: &Seen<'_>) -> Observation {
     if seen.job.metadata.deletion_timestamp.is_some() {
         return Observation::Ended { end: LaunchEnd::Removed };
     }
-    let disruptions = pod::disruptions(seen.pods);
+    let disruptions = disruptions(seen);
     if disruptions >= DISRUPTION_LIMIT {
         return Observation::Ended { end: LaunchEnd::Disrupted { times: disruptions } };
     }
@@ -66,18 +72,37 @@ pub fn observe(seen: &Seen<'_>) -> Observation {
     pending(seen, live)
 }
 
+/// Pods of a launch that were taken from their machines: those that are there, those that were seen, and those that are noted.
+pub(crate) fn disrupted<'a>(seen: &Seen<'a>) -> BTreeSet<&'a str> {
+    let here = seen.pods.iter().filter(|pod| pod::disruption(pod).is_some());
+    let here = here.filter_map(|pod| pod.metadata.uid.as_deref());
+    here.chain(names::disrupted(seen.job)).chain(seen.notes.disrupted.iter().map(String::as_str)).collect()
+}
+
+fn disruptions(seen: &Seen<'_>) -> u32 {
+    u32::try_from(disrupted(seen).len()).unwrap_or(u32::MAX)
+}
+
+/// How a pod ended, or ends: by what is known of it alone.
+pub(crate) fn end_of(pod: &Pod) -> Option<LaunchEnd> {
+    let is_over =
+        pod::has_ended(pod) || pod::disruption(pod).is_some() || pod.metadata.deletion_timestamp.is_some();
+    is_over.then(|| ended::of_pod(pod, 1))
+}
+
+/// Whether a pod is over, whatever its end was.
+pub(crate) fn has_ended(pod: &Pod) -> bool {
+    pod::has_ended(pod)
+}
+
 /// Whether a Job is over, whatever its end was.
 pub(crate) fn is_finished(job: &Job) -> bool {
     condition(job, "Complete").or_else(|| condition(job, "Failed")).is_some()
 }
 
-/// Whether a launch waits for its first start, so that time alone can change what is seen of it.
-pub(crate) fn waits_for_start(job: &Job, pods: &[Arc<Pod>]) -> bool {
-    let held = job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
-    !held
-        && !is_finished(job)
-        && job.metadata.deletion_timestamp.is_none()
-        && !pods.iter().any(|pod| pod::ran(pod))
+/// Whether a launch waits for a start, so that time alone can change what is seen of it.
+pub(crate) fn waits_for_start(seen: &Seen<'_>) -> bool {
+    waits_since(seen).is_some()
 }
 
 fn pending(seen: &Seen<'_>, live: Option<&Pod>) -> Observation {
@@ -91,6 +116,8 @@ fn pending(seen: &Seen<'_>, live: Option<&Pod>) -> Observation {
         let reason = format!("it could not be started within {seconds} s: {why}");
         let end = if pending.is_image {
             LaunchEnd::ImageMissing { reason }
+        } else if seen.notes.lost {
+            LaunchEnd::NodeLost
         } else {
             LaunchEnd::CannotStart { reason }
         };
@@ -99,15 +126,30 @@ fn pending(seen: &Seen<'_>, live: Option<&Pod>) -> Observation {
     Observation::Pending { reason: pending.reason }
 }
 
-/// Whether it waited for its first start for too long.
+/// Whether it waited for a start for too long.
 fn is_overdue(seen: &Seen<'_>) -> bool {
-    if !waits_for_start(seen.job, seen.pods) {
-        return false;
-    }
-    let status = seen.job.status.as_ref().and_then(|status| status.start_time.as_ref());
-    let Some(since) = status.or(seen.job.metadata.creation_timestamp.as_ref()) else { return false };
     let budget = SignedDuration::try_from(seen.pending_budget).unwrap_or(SignedDuration::MAX);
-    seen.now.duration_since(since.0) > budget
+    waits_since(seen).is_some_and(|since| seen.now.duration_since(since) > budget)
+}
+
+/// Since when a launch waits for a start: of its newest pod, or of its first one when it has none yet.
+fn waits_since(seen: &Seen<'_>) -> Option<Timestamp> {
+    let job = seen.job;
+    let held = job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
+    if held || is_finished(job) || job.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let started = job.status.as_ref().and_then(|status| status.start_time.as_ref());
+    let began = started.or(job.metadata.creation_timestamp.as_ref());
+    let since = match pod::last(seen.pods) {
+        Some(pod) if pod::ran(pod) || pod::has_ended(pod) => None,
+        // A pod may be older than the moment at which a queue let its Job go.
+        Some(pod) => pod.metadata.creation_timestamp.as_ref().max(began),
+        None if disrupted(seen).is_empty() => began,
+        // The cluster makes another.
+        None => None,
+    };
+    since.map(|since| since.0)
 }
 
 /// A condition that holds.

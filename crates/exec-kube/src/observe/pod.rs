@@ -20,12 +20,6 @@ fn newest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<&'a Pod> {
     pods.max_by_key(|pod| (pod.metadata.creation_timestamp.clone(), pod.metadata.name.clone()))
 }
 
-/// How many pods were taken from their machines.
-pub(super) fn disruptions(pods: &[Arc<Pod>]) -> u32 {
-    let count = pods.iter().filter(|pod| disruption(pod).is_some()).count();
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
 /// Why a pod was or is being taken from its machine.
 pub(super) fn disruption(pod: &Pod) -> Option<&str> {
     condition(pod, "DisruptionTarget")

@@ -338,7 +338,7 @@ fn an_attempt_that_is_moved_away_for_ever_is_given_up() {
 
 #[test]
 fn nothing_waits_for_ever() {
-    let late = "2026-11-25T11:00:01Z";
+    let late = "2026-11-25T11:00:02Z";
     let at = |job: &Job, pods: &[Pod], now: &str| seen_at(job, pods, &Notes::default(), now);
     let waits = [unplaced("0/1 nodes are available: 1 Insufficient cpu.")];
     assert!(matches!(at(&active(), &waits, "2026-11-25T10:59:59Z"), Observation::Pending { .. }));
@@ -356,6 +356,19 @@ fn nothing_waits_for_ever() {
         matches!(at(&active(), &[ended(json!({"exitCode": 1}))], late), Observation::Pending { .. }),
         "between attempts"
     );
+    let moved = Notes { disrupted: ["a".to_owned()].into(), ..Notes::default() };
+    let made = seen_at(&active(), &[], &moved, late);
+    assert!(matches!(made, Observation::Pending { .. }), "another pod is on its way: {made:?}");
+    let mut again = unplaced("0/1 nodes are available: 1 Insufficient cpu.");
+    again.metadata.creation_timestamp = Some(serde_json::from_value(json!("2026-11-25T10:30:00Z")).unwrap());
+    let again = [again];
+    let wait = |notes: &Notes, now: &str| seen_at(&active(), &again, notes, now);
+    assert!(matches!(wait(&moved, "2026-11-25T11:29:59Z"), Observation::Pending { .. }), "by its own time");
+    let Observation::Ended { end } = wait(&moved, "2026-11-25T11:30:01Z") else { panic!() };
+    assert!(matches!(end, LaunchEnd::CannotStart { .. }), "{end:?}");
+    let lost = Notes { lost: true, ..moved };
+    let end = wait(&lost, "2026-11-25T11:30:01Z");
+    assert_eq!(end, Observation::Ended { end: LaunchEnd::NodeLost }, "no machine instead of the lost one");
     let mut held = active();
     held.spec.as_mut().unwrap().suspend = Some(true);
     assert!(matches!(at(&held, &[], late), Observation::Pending { .. }), "a queue may take its time");

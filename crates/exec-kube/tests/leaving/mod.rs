@@ -88,6 +88,8 @@ fn the_shipped_roles_are_what_the_server_needs_and_no_more() {
             "jobs.batch [] [] [create get list watch patch delete]",
             "namespaces [] [roles] [get]",
             "pods [] [] [get list watch delete]",
+            "pods/log [] [] [get]",
+            "pods/status [] [] [patch]",
         ];
         assert_eq!(own_rights(cluster, "roles"), expected);
         assert_eq!(own_rights(cluster, "kube-system"), ["namespaces [] [kube-system] [get]"]);

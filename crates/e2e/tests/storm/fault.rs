@@ -1,0 +1,194 @@
+//! The faults: each begins, lasts, and ends.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rutter_testcluster::{Component, Cut, FakeNode};
+
+use crate::{
+    aftermath::{Dice, refusal, serve},
+    bed,
+    objects::{jobs_of, name_of, pods_of},
+    world::World,
+};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    ServerKilled,
+    SecondServer,
+    ApiServerDown,
+    WatchesExpired,
+    KubeletDown,
+    ControllersDown,
+    ContainerdDown,
+    PodEvicted,
+    PodDeleted,
+    JobDeleted,
+    AgentKilled,
+    ServerUnreachable,
+    ObjectsReadOnly,
+    NodeLost,
+}
+
+/// What must be done for its end.
+pub(crate) struct Begun(Cure);
+
+enum Cure {
+    Nothing,
+    StartServer,
+    Start(Component),
+    Mend(Cut),
+    Writable(ReadOnly),
+    Return(FakeNode),
+}
+
+impl Fault {
+    /// All, with the seconds that each lasts after the jobs were let go; the last one moves every job.
+    pub(crate) const IN_TURN: [(Self, u64); 14] = [
+        (Self::ServerKilled, 5),
+        (Self::SecondServer, 0),
+        (Self::ApiServerDown, 30),
+        (Self::WatchesExpired, 0),
+        (Self::KubeletDown, 5),
+        (Self::ControllersDown, 10),
+        (Self::ContainerdDown, 5),
+        (Self::PodEvicted, 0),
+        (Self::PodDeleted, 0),
+        (Self::JobDeleted, 0),
+        (Self::AgentKilled, 0),
+        (Self::ServerUnreachable, 60),
+        (Self::ObjectsReadOnly, 30),
+        (Self::NodeLost, 25),
+    ];
+
+    /// One of them; losing the only machine takes too long for a mix.
+    pub(crate) fn any(dice: &mut Dice) -> Self {
+        let most = Self::IN_TURN.len() as u64 - 1;
+        Self::IN_TURN[usize::try_from(dice.below(most)).unwrap()].0
+    }
+
+    /// Let it happen, to the first of these jobs where it happens to one.
+    pub(crate) fn begin(self, world: &mut World, jobs: &[String]) -> Begun {
+        let cluster = bed::cluster();
+        let pod = || pods_of(&jobs[0]).first().map(name_of).unwrap_or_default();
+        Begun(match self {
+            Self::ServerKilled => {
+                world.server.kill();
+                Cure::StartServer
+            }
+            Self::SecondServer => {
+                second_server(world);
+                Cure::Nothing
+            }
+            Self::ApiServerDown => down(Component::ApiServer),
+            Self::WatchesExpired => {
+                // Whatever keeps the API server from coming back is the business of another fault.
+                let _ = cluster.expire_watches();
+                Cure::Start(Component::ApiServer)
+            }
+            Self::KubeletDown => down(Component::Kubelet),
+            Self::ControllersDown => down(Component::ControllerManager),
+            Self::ContainerdDown => down(Component::Containerd),
+            Self::PodEvicted => {
+                let _ = cluster.evict(&pod());
+                Cure::Nothing
+            }
+            Self::PodDeleted => {
+                world.may_fail(&jobs[0], &["removed"]);
+                let _ = cluster.kubectl(["delete", "pod", &pod(), "--wait=false"]);
+                Cure::Nothing
+            }
+            Self::JobDeleted => {
+                world.may_fail(&jobs[0], &["removed"]);
+                let name = jobs_of(&jobs[0]).first().map(name_of).unwrap_or_default();
+                let _ = cluster.kubectl(["delete", "job", &name, "--wait=false"]);
+                Cure::Nothing
+            }
+            Self::AgentKilled => {
+                world.may_fail(&jobs[0], &["agent-lost"]);
+                let _ = cluster.kill_container(&pod(), "main");
+                Cure::Nothing
+            }
+            Self::ServerUnreachable => Cure::Mend(cluster.cut_all_pods(world.agents_port()).unwrap()),
+            Self::ObjectsReadOnly => Cure::Writable(ReadOnly::mount(world.server.data().join("objects"))),
+            Self::NodeLost => {
+                let other = cluster.add_fake_node("node2", &[]).unwrap();
+                cluster.kill(Component::Kubelet).unwrap();
+                Cure::Return(other)
+            }
+        })
+    }
+}
+
+impl Begun {
+    /// Make it good again.
+    pub(crate) fn end(self, world: &mut World) {
+        let cluster = bed::cluster();
+        match self.0 {
+            Cure::Nothing => {}
+            Cure::StartServer => {
+                // It refuses to start without a cluster, and is started again.
+                start_if_down(Component::ApiServer);
+                world.start_server();
+            }
+            Cure::Start(component) => start_if_down(component),
+            Cure::Mend(cut) => cut.mend().unwrap(),
+            Cure::Writable(mount) => drop(mount),
+            Cure::Return(other) => {
+                cluster.start(Component::Kubelet).unwrap();
+                drop(other);
+                cluster.kubectl(["delete", "node", "node2"]).unwrap();
+            }
+        }
+    }
+}
+
+fn down(component: Component) -> Cure {
+    bed::cluster().kill(component).unwrap();
+    Cure::Start(component)
+}
+
+fn start_if_down(component: Component) {
+    let cluster = bed::cluster();
+    if !cluster.is_running(component) {
+        cluster.start(component).unwrap();
+    }
+}
+
+/// One that is started by mistake on the same data says so, and changes nothing.
+fn second_server(world: &World) {
+    if !world.server.is_running() {
+        return;
+    }
+    let plain = serve(world.server.folder(), "127.0.0.1:0", &world.server.data());
+    let mut inside = bed::cluster().command(plain.get_program());
+    inside.args(plain.get_args()).stdin(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    let told = refusal(&mut inside);
+    assert!(told.contains("another server"), "{told}");
+}
+
+/// A folder that can't be written.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn mount(folder: PathBuf) -> Self {
+        run("mount", &["--bind"], &[&folder, &folder]);
+        let mounted = Self(folder);
+        run("mount", &["-o", "remount,bind,ro"], &[&mounted.0]);
+        mounted
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        run("umount", &["--lazy"], &[&self.0]);
+    }
+}
+
+fn run(program: &str, words: &[&str], paths: &[&Path]) {
+    let status = Command::new(program).args(words).args(paths).status().unwrap();
+    assert!(status.success(), "{program} {words:?} {paths:?}");
+}
