@@ -18,7 +18,7 @@ pub use process::{
     Conformance, InputDescription, JobControl, LandingPage, MaxOccurs, Metadata, OutputDescription,
     ProcessDescription, ProcessList, ProcessSummary,
 };
-pub use status::{JobList, StatusCode, StatusInfo};
+pub use status::{AttemptInfo, JobList, StatusCode, StatusInfo};
 
 /// A JSON object that keeps the order of its members.
 pub type JsonMap = serde_json::Map<String, serde_json::Value>;

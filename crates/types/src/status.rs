@@ -84,8 +84,28 @@ pub struct StatusInfo {
     /// Why it failed (2.0).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Problem>,
+    /// How its attempts went, in order; only where there was more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<AttemptInfo>,
     /// Where to go.
     pub links: Vec<Link>,
+}
+
+/// One attempt of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptInfo {
+    /// From 1.
+    pub number: usize,
+    /// Began at.
+    pub started: Timestamp,
+    /// Ended at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Timestamp>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Problem>,
+    /// URL of its part of the log.
+    pub log: String,
 }
 
 /// A page of jobs.

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub(crate) mod archive;
+mod attempts;
 mod base64_stream;
 pub mod conditional;
 pub mod disposition;

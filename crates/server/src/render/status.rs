@@ -7,6 +7,8 @@ use rutter_core::job::{Job, State};
 use rutter_types::{Problem, StatusCode, rel};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
+use super::attempts::Attempts;
+
 /// What a document says of a job, with the members of 1.0 and 2.0 together (`statusInfo.yaml`).
 #[derive(Serialize)]
 pub struct StatusDocument<'a> {
@@ -34,6 +36,8 @@ pub struct StatusDocument<'a> {
     expires: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exception: Option<&'a Problem>,
+    #[serde(skip_serializing_if = "Attempts::is_dull")]
+    attempts: Attempts<'a>,
     links: Links<'a>,
 }
 
@@ -58,6 +62,7 @@ impl<'a> StatusDocument<'a> {
                 State::Failed { exception, .. } => Some(exception),
                 _ => None,
             },
+            attempts: Attempts::of(job, base),
             links: Links { job, base, status: job.status() },
         }
     }
@@ -83,6 +88,7 @@ impl<'a> StatusDocument<'a> {
         self.finished = None;
         self.expires = None;
         self.exception = None;
+        self.attempts = Attempts::default();
         self
     }
 }

@@ -52,13 +52,18 @@ async fn read(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let follow = flag(&uri, "follow")?;
     let job = visible(&state, &caller, &id).await?;
+    let job = match number(&uri, "attempt")? {
+        Some(_) if follow => return Err(ApiError::query("follow", "true", "false, or ask for no attempt")),
+        Some(attempt) => only(&job, attempt)?,
+        None => job,
+    };
     let f = negotiate::f_of(&uri);
     if negotiate::choose(&headers, f.as_deref(), &[TEXT, HTML])? == 1 {
         return page(&state, &base, &job).await;
     }
     let offset = number(&uri, "offset")?;
-    let follow = flag(&uri, "follow")?;
     let length = state.engine.logs().len(&job).await?;
     let (range, status) = match (offset, follow) {
         (_, true) => (offset.unwrap_or(0)..u64::MAX, StatusCode::OK),
@@ -87,8 +92,17 @@ async fn read(
 
 fn number(uri: &Uri, name: &str) -> Result<Option<u64>, ApiError> {
     negotiate::parameter(uri, name)
-        .map(|text| text.parse().map_err(|_| ApiError::query(name, &text, "a whole number of bytes")))
+        .map(|text| text.parse().map_err(|_| ApiError::query(name, &text, "a whole number")))
         .transpose()
+}
+
+/// The job as if an attempt (from 1) had been its only one.
+fn only(job: &Job, attempt: u64) -> Result<Arc<Job>, ApiError> {
+    let index = attempt.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+    let wanted = index.and_then(|index| job.attempts.get(index)).cloned();
+    let known = || format!("a number from 1 to {}: the job has no other attempts", job.attempts.len());
+    let wanted = wanted.ok_or_else(|| ApiError::query("attempt", &attempt.to_string(), &known()))?;
+    Ok(Arc::new(Job { attempts: vec![wanted], ..job.clone() }))
 }
 
 fn flag(uri: &Uri, name: &str) -> Result<bool, ApiError> {

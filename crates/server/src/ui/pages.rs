@@ -108,7 +108,7 @@ impl Pages {
 
 #[cfg(test)]
 mod tests {
-    use rutter_types::{Fault, Link, StatusCode, StatusInfo};
+    use rutter_types::{AttemptInfo, Fault, Link, StatusCode, StatusInfo};
 
     use super::*;
     use crate::ui::{FilterView, LogLine, ResultRow, Shown};
@@ -134,8 +134,18 @@ mod tests {
             updated: time,
             expires: status.is_terminal().then_some(time),
             exception: (status == StatusCode::Failed).then_some(exception),
+            attempts: attempts(time),
             links: vec![Link::new("http://localhost/x", "self", "application/json")],
         }
+    }
+
+    fn attempts(time: jiff::Timestamp) -> Vec<AttemptInfo> {
+        let exception = serde_json::from_value(json!({"type": "x", "title": MARKUP, "detail": MARKUP})).ok();
+        let log = || "https://example.org/x/jobs/1/logs?attempt=1".to_owned();
+        vec![
+            AttemptInfo { number: 1, started: time, finished: Some(time), exception, log: log() },
+            AttemptInfo { number: 2, started: time, finished: None, exception: None, log: log() },
+        ]
     }
 
     fn check(page: Result<String, ApiError>, wanted: &[&str]) {
@@ -163,7 +173,7 @@ mod tests {
                 refresh: (!code.is_terminal()).then_some(3),
             };
             let page = pages.job(&base, &view);
-            check(page, &[code.as_str(), "1 min 1 s", "1.5 MB", "2026-11-25 12:00:00 UTC"]);
+            check(page, &[code.as_str(), "1 min 1 s", "1.5 MB", "2026-11-25 12:00:00 UTC", "logs?attempt=1"]);
             let page = pages.job(&base, &view).unwrap();
             assert_eq!(page.contains("http-equiv=\"refresh\" content=\"3\""), !code.is_terminal());
             assert_eq!(page.contains("<progress"), code == StatusCode::Running);

@@ -1,7 +1,13 @@
 //! `GET` and `DELETE /jobs/{id}`.
 
-use rutter_core::id::JobId;
-use rutter_types::{agent::Outcome, rel};
+use rutter_core::{
+    executor::{AttemptName, LaunchEnd},
+    id::JobId,
+};
+use rutter_types::{
+    agent::{OrderAnswer, Outcome, Verdict},
+    rel,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -120,4 +126,64 @@ async fn every_resource_of_a_job_has_a_page() {
     }
     let list = server.get("/jobs?status=successful&processID=both", &[("accept", BROWSER)]).await;
     assert!(list.text().contains(&id.to_string()));
+}
+
+#[tokio::test]
+async fn each_attempt_is_told_with_its_log_and_its_end() {
+    let server = server().await;
+    let id = server.submit("both", &json!({})).await;
+    let path = format!("/jobs/{id}");
+    let agents = server.state.engine.agents();
+    let first = server.attempt(id).await;
+    agents.log(&first, 0, "2026-11-25T10:00:00.000001Z out one\n".into()).await.unwrap();
+    assert!(
+        server.json(&path).await.get("attempts").is_none(),
+        "one alone says nothing more than the status"
+    );
+    let second = AttemptName { uid: "2".into(), ..first.clone() };
+    agents.order(&second).await.unwrap();
+    agents.log(&second, 0, "2026-11-25T10:00:01.000001Z out two\n".into()).await.unwrap();
+    server.report(&second, Outcome::Exited { code: 0 }, Vec::new()).await;
+    let status = server.json(&path).await;
+    check_status(&status);
+    let attempts = status["attempts"].as_array().unwrap();
+    assert_eq!((&attempts[0]["number"], &attempts[1]["number"], attempts.len()), (&json!(1), &json!(2), 2));
+    assert!(attempts[0]["exception"]["type"].as_str().unwrap().ends_with("/agent-lost"), "{status}");
+    assert!(attempts[1].get("exception").is_none() && attempts[1]["finished"].is_string(), "{status}");
+    for (attempt, text) in attempts.iter().zip(["one", "two"]) {
+        let log = attempt["log"].as_str().unwrap().strip_prefix("http://127.0.0.1:8080").unwrap();
+        let log = server.get(log, &[]).await.text();
+        assert!(log.lines().count() == 1 && log.contains(text), "{log}");
+    }
+    let page = server.get(&path, &[("accept", BROWSER)]).await.text();
+    assert!(page.contains("Attempts") && page.contains("logs?attempt=2"), "{page}");
+    for (wrong, code) in
+        [("attempt=3", 400), ("attempt=0", 400), ("attempt=x", 400), ("attempt=1&follow=true", 400)]
+    {
+        assert_eq!(server.get(&format!("{path}/logs?{wrong}"), &[]).await.status, code, "{wrong}");
+    }
+    // A pod that was published may be moved before it has ended: what comes after it does nothing.
+    let third = AttemptName { uid: "3".into(), ..first };
+    assert_eq!(agents.order(&third).await.unwrap(), OrderAnswer::Over);
+    assert_eq!(server.json(&path).await, status);
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_stopped_is_no_failure_of_the_program() {
+    let server = server().await;
+    let id = server.submit("both", &json!({})).await;
+    let attempt = server.attempt(id).await;
+    let verdict = server.report(&attempt, Outcome::Stopped, Vec::new()).await;
+    assert!(matches!(verdict, Verdict::Retry { exit } if exit != 0), "{verdict:?}");
+    assert_eq!(server.json(&format!("/jobs/{id}")).await["status"], "running", "its executor decides");
+    server.executor.over(attempt.launch, LaunchEnd::Disrupted { times: 5 });
+    let mut status = Value::Null;
+    for _ in 0..2000 {
+        status = server.json(&format!("/jobs/{id}")).await;
+        if status["status"] == "failed" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(status["exception"]["type"].as_str().unwrap().ends_with("/disrupted"), "{status}");
 }
