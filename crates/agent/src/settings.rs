@@ -1,8 +1,9 @@
 //! What the agent is told at its start: where the server is, who it is itself, where it may write.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use rutter_types::agent::{ENV_CA, ENV_FOLDER, ENV_OPEN_FILES, ENV_SERVER, ENV_TOKEN_FILE};
+use rutter_types::agent::{ENV_CA, ENV_CONTACT, ENV_FOLDER, ENV_OPEN_FILES, ENV_SERVER, ENV_TOKEN_FILE};
 
 use crate::contact::Address;
 
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) ca: Option<Vec<u8>>,
     /// How many files may be open here, where the server raised its own limit.
     pub(crate) open_files: Option<u64>,
+    /// How long the server may be out of reach before there is an order, where that was told.
+    pub(crate) contact: Option<Duration>,
     pub(crate) place: Place,
     /// What the container's image runs by itself.
     pub(crate) own_command: Vec<String>,
@@ -41,8 +44,8 @@ pub(crate) enum Error {
     Server { value: String },
     #[error("{ENV_CA} names '{path}', which can't be read: {source}")]
     Ca { path: String, source: std::io::Error },
-    #[error("{ENV_OPEN_FILES} is '{value}'; it must be a number")]
-    OpenFiles { value: String },
+    #[error("{name} is '{value}'; it must be a number")]
+    NoNumber { name: &'static str, value: String },
 }
 
 impl Settings {
@@ -57,7 +60,8 @@ impl Settings {
             token_file: std::env::var_os(ENV_TOKEN_FILE).map(PathBuf::from),
             folder,
             ca: text(ENV_CA).map(certificates).transpose()?,
-            open_files: text(ENV_OPEN_FILES).map(number).transpose()?,
+            open_files: number(ENV_OPEN_FILES)?,
+            contact: number(ENV_CONTACT)?.map(Duration::from_secs),
             place,
             own_command,
         })
@@ -68,8 +72,9 @@ fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn number(value: String) -> Result<u64, Error> {
-    value.parse().map_err(|_| Error::OpenFiles { value })
+fn number(name: &'static str) -> Result<Option<u64>, Error> {
+    let read = |value: String| value.parse().map_err(|_| Error::NoNumber { name, value });
+    text(name).map(read).transpose()
 }
 
 fn certificates(value: String) -> Result<Vec<u8>, Error> {

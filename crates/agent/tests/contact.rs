@@ -104,6 +104,17 @@ fn an_agent_that_waits_for_its_order() {
     assert_eq!(bench.report().outcome, Outcome::Exited { code: 0 });
 }
 
+/// A pod may start while there is no server: it waits as long as it was told, not for ever.
+#[test]
+fn a_server_that_is_away_before_there_is_an_order() {
+    let mut bench = Bench::new(json!({}));
+    bench.kill_server();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rutter-agent"));
+    bench.tell(&mut command);
+    let mut agent = command.env("RUTTER_AGENT_CONTACT_SECONDS", "2").spawn().unwrap();
+    assert_eq!(agent.wait().unwrap().code(), Some(122));
+}
+
 #[test]
 fn settings_that_are_missing() {
     let bench = Bench::new(json!({}));

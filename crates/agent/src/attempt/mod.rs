@@ -54,6 +54,9 @@ async fn attempt(settings: Settings) -> Result<i32, Error> {
     let held = lock::take(&settings.folder)?;
     let stop = Stop::listen().map_err(Error::Signals)?;
     let contact = Arc::new(Contact::new(settings.server, settings.token_file, settings.ca.clone()));
+    if let Some(budget) = settings.contact {
+        contact.set_budget(budget);
+    }
     let Some(mut order) = order(&contact, stop.clone()).await? else { return Ok(0) };
     if order.command.is_empty() {
         order.command = settings.own_command.into_iter().map(|word| Arg(vec![Part::Text(word)])).collect();

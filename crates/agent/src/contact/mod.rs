@@ -31,7 +31,7 @@ pub(crate) use upload::digest;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// Before the order tells the budget.
+/// Before the order tells the budget, where nobody else did.
 const FIRST_BUDGET: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

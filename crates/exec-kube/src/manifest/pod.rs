@@ -4,7 +4,7 @@ use rutter_core::{
     plan::Plan,
     process::{EnvEntry, EnvValue},
 };
-use rutter_types::agent::{ENV_CA, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE};
+use rutter_types::agent::{ENV_CA, ENV_CONTACT, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE};
 use serde_json::{Value, json};
 
 use super::{Image, deadline, resources};
@@ -137,7 +137,7 @@ fn with_agent(plan: &Plan, program: &Program, container: &str, config: &Kubernet
         "containers": [{
             "name": container,
             "command": command(program),
-            "env": agents_env(config),
+            "env": agents_env(plan, config),
             "volumeMounts": [
                 {"name": AGENT, "mountPath": AGENT_FOLDER, "readOnly": true},
                 {"name": ATTEMPT, "mountPath": ATTEMPT_FOLDER},
@@ -190,12 +190,14 @@ fn install(config: &KubernetesConfig) -> Value {
 }
 
 /// The agent's own variables.
-fn agents_env(config: &KubernetesConfig) -> Vec<Value> {
+fn agents_env(plan: &Plan, config: &KubernetesConfig) -> Vec<Value> {
     let mut env = Vec::new();
     let mut own = |name: &str, value: &str| env.push(json!({"name": name, "value": literal(value)}));
     own(ENV_SERVER, config.server_url.trim_end_matches('/'));
     own(ENV_TOKEN_FILE, &format!("{TOKEN_FOLDER}/token"));
     own(ENV_FOLDER, ATTEMPT_FOLDER);
+    // Pods start without the server, too.
+    own(ENV_CONTACT, &plan.limits.contact_seconds.to_string());
     if let Some(ca) = &config.server_ca {
         own(ENV_CA, ca);
     }
