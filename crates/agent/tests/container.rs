@@ -47,3 +47,32 @@ fn a_reader_who_does_not_read_holds_up_nothing_and_misses_the_rest() {
     assert_eq!(code, Some(0));
     assert_eq!(bench.known.reports.lock().unwrap()[0].outcome, Outcome::Exited { code: 0 });
 }
+
+/// What an image runs by itself is given to the agent; it counts only for an order that names no command.
+#[test]
+fn the_images_own_command_runs_when_the_order_names_none() {
+    for (ordered, word) in [(json!([]), "own a b  c\n"), (sh("echo ordered"), "ordered\n")] {
+        let bench = Bench::new(json!({"command": ordered}));
+        let mut agent = Command::new(env!("CARGO_BIN_EXE_rutter-agent"));
+        bench.tell(&mut agent);
+        agent.args(["run", "--", "sh", "-c", "echo \"$0\" \"$@\"", "own", "a", "b  c"]);
+        let output = agent.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+    }
+}
+
+#[test]
+fn without_any_command_it_says_so() {
+    let bench = Bench::new(json!({"command": []}));
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_rutter-agent"));
+    bench.tell(&mut agent);
+    let status =
+        agent.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    assert_ne!(status.code(), Some(0));
+    let reports = bench.known.reports.lock().unwrap();
+    assert!(
+        matches!(&reports[0].outcome, Outcome::CannotStart { reason } if reason.contains("empty")),
+        "{reports:?}"
+    );
+}

@@ -4,7 +4,7 @@ use rutter_e2e::{Client, Package, wait_until};
 use rutter_testcluster::Image;
 use serde_json::{Value, json};
 
-use crate::bed;
+use crate::{bed, images::USERS};
 
 const NO_LOOK_UP: &str = "  registries: {lookUp: false}";
 
@@ -149,4 +149,18 @@ fn what_nobody_could_have_is_refused_when_it_is_loaded() {
     }
     let log = server.log();
     assert!(log.contains("`depth` is a file") && log.contains("the input `level`"), "{log}");
+}
+
+/// The node has the image, or may fetch it by ways that the server does not see.
+#[test]
+fn a_registry_that_refuses_the_server_keeps_no_image_from_running() {
+    let _turn = bed::turn();
+    let registry = bed::cluster().registry(USERS).unwrap();
+    let image = format!("{}/private/alone:1", registry.host());
+    let line = format!("{MARKED}; true");
+    bed::cluster().import(&Image::busybox(&image).entrypoint(["/bin/sh", "-c", &line])).unwrap();
+    let own = json_output(Package::new("refused", json!([])).in_image(&image).without_command(), "out");
+    let server = bed::server_of_images(&[own], "").expect_warning("refuses access").start();
+    let found = serde_json::from_str::<Value>(&result(&server.client(), "refused")).unwrap();
+    assert_eq!(found, json!({"id": "p", "value": 1.5}));
 }

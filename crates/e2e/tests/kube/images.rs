@@ -7,18 +7,20 @@ use serde_json::{Value, json};
 use crate::bed;
 
 /// Name `me`, password `hunter2-registry`.
-const USERS: &str = "me:$2b$04$O1t0h4nf6As2QhKpmNnc/.nY.R5FC/Kiz5d2Z5qgfhLb.0R5kfHvK\n";
+pub(crate) const USERS: &str = "me:$2b$04$O1t0h4nf6As2QhKpmNnc/.nY.R5FC/Kiz5d2Z5qgfhLb.0R5kfHvK\n";
 
 const SCRIPT: &str = "#!/bin/sh
-echo \"$1 in $(pwd)\"
+echo \"$1 in $(pwd) as $(id -u)\"
 cp \"$RUTTER_INPUTS_FILE\" \"$RUTTER_OUT/inputs.json\"
 ";
 
-/// An image whose ENTRYPOINT is relative to its WORKDIR and has an argument with a dollar; CMD is the second argument.
+/// An image with a user of its own, whose ENTRYPOINT is relative to its WORKDIR and has an argument with dollars; CMD is the second
+/// argument.
 fn image() -> Image {
     Image::busybox("model")
         .bytes("/opt/model/run", SCRIPT, 0o755)
         .workdir("/opt/model")
+        .user("1234:1234")
         .entrypoint(["./run", "costs $(HOME) $$5"])
         .command(["ignored"])
 }
@@ -50,7 +52,7 @@ fn images_run_what_they_run_by_themselves() {
     for process in ["docker", "oci"] {
         let results = results(&server, process);
         assert_eq!(results["inputs"]["value"], json!({"level": 3}), "{results}");
-        assert_eq!(results["out"], "costs $(HOME) $$5 in /opt/model\n", "{results}");
+        assert_eq!(results["out"], "costs $(HOME) $$5 in /opt/model as 1234\n", "{results}");
     }
 }
 

@@ -4,6 +4,15 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{LookUpError, reference::is_digest};
 
+/// What a configuration says of how its image runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Described {
+    /// ENTRYPOINT and CMD; at least a program.
+    pub(super) words: Vec<String>,
+    /// Whether USER is a number, and not root's.
+    pub(super) has_user: bool,
+}
+
 /// What is asked for as a manifest.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
@@ -74,10 +83,11 @@ struct Image {
 struct Container {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
+    user: Option<String>,
 }
 
-/// Reads ENTRYPOINT and CMD from a configuration.
-pub(super) fn command(bytes: &[u8], architecture: &str) -> Result<Vec<String>, LookUpError> {
+/// Reads a configuration.
+pub(super) fn described(bytes: &[u8], architecture: &str) -> Result<Described, LookUpError> {
     let image: Image = json(bytes, "configuration")?;
     let differs =
         |told: &Option<String>, wanted: &str| told.as_ref().is_some_and(|it| !it.is_empty() && it != wanted);
@@ -85,6 +95,7 @@ pub(super) fn command(bytes: &[u8], architecture: &str) -> Result<Vec<String>, L
         return Err(LookUpError::OtherKind { architecture: architecture.to_owned() });
     }
     let container = image.config.ok_or(LookUpError::NoCommand)?;
+    let has_user = container.user.as_deref().is_some_and(is_number_of_user);
     let words = container.entrypoint.into_iter().chain(container.cmd).flatten().collect::<Vec<_>>();
     if words.first().is_none_or(String::is_empty) {
         return Err(LookUpError::NoCommand);
@@ -93,7 +104,13 @@ pub(super) fn command(bytes: &[u8], architecture: &str) -> Result<Vec<String>, L
     if length > LONGEST || words.iter().any(|word| word.contains('\0')) {
         return Err(LookUpError::UnusableCommand { limit: LONGEST });
     }
-    Ok(words)
+    Ok(Described { words, has_user })
+}
+
+/// `1000` or `1000:1000`; a name could be root's.
+fn is_number_of_user(text: &str) -> bool {
+    let user = text.split(':').next().unwrap_or_default();
+    user.parse::<u32>().is_ok_and(|number| number != 0)
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, LookUpError> {
@@ -149,14 +166,25 @@ mod tests {
     #[test]
     fn entrypoint_then_cmd() {
         let of = |config: Value| {
-            command(
+            described(
                 json!({"architecture": "amd64", "os": "linux", "config": config}).to_string().as_bytes(),
                 "amd64",
             )
         };
-        assert_eq!(of(json!({"Entrypoint": ["a"], "Cmd": ["b", "$(c)"]})).unwrap(), ["a", "b", "$(c)"]);
-        assert_eq!(of(json!({"Entrypoint": null, "Cmd": ["/bin/sh"]})).unwrap(), ["/bin/sh"]);
-        assert_eq!(of(json!({"Entrypoint": ["/x"]})).unwrap(), ["/x"]);
+        assert_eq!(of(json!({"Entrypoint": ["a"], "Cmd": ["b", "$(c)"]})).unwrap().words, ["a", "b", "$(c)"]);
+        assert_eq!(of(json!({"Entrypoint": null, "Cmd": ["/bin/sh"]})).unwrap().words, ["/bin/sh"]);
+        assert_eq!(of(json!({"Entrypoint": ["/x"]})).unwrap().words, ["/x"]);
+        for (user, is_own) in [
+            ("1000", true),
+            ("1000:0", true),
+            ("0", false),
+            ("0:1000", false),
+            ("root", false),
+            ("me", false),
+            ("", false),
+        ] {
+            assert_eq!(of(json!({"Cmd": ["x"], "User": user})).unwrap().has_user, is_own, "{user}");
+        }
         for none in [json!({}), json!(null), json!({"Entrypoint": [], "Cmd": []}), json!({"Cmd": [""]})] {
             assert_eq!(of(none), Err(LookUpError::NoCommand));
         }
@@ -165,7 +193,7 @@ mod tests {
         assert!(matches!(of(json!({"Cmd": ["a\u{0}b"]})), Err(LookUpError::UnusableCommand { .. })));
         assert!(matches!(of(json!({"Cmd": "sh"})), Err(LookUpError::NotUnderstood { .. })));
         assert!(matches!(
-            command(b"{\"architecture\": \"s390x\"}", "amd64"),
+            described(b"{\"architecture\": \"s390x\"}", "amd64"),
             Err(LookUpError::OtherKind { .. })
         ));
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     LookUpError, OwnCommand,
-    document::{self, Manifest},
+    document::{self, Described, Manifest},
     reference::{Reference, Version},
     registry::{Conversation, Registries, Settings},
     secrets,
@@ -43,8 +43,8 @@ pub(crate) struct LookUps {
     secrets: Api<Secret>,
     pub(super) times: Times,
     asked: Mutex<HashMap<Question, Arc<tokio::sync::Mutex<Slot>>>>,
-    /// Commands by the digest under which they were found.
-    commands: Mutex<HashMap<String, Vec<String>>>,
+    /// What images say of themselves, by the digest under which it was found.
+    described: Mutex<HashMap<String, Described>>,
 }
 
 /// Whoever has other secrets may see other images.
@@ -69,7 +69,7 @@ impl LookUps {
             secrets,
             times: TIMES,
             asked: Mutex::default(),
-            commands: Mutex::default(),
+            described: Mutex::default(),
         }
     }
 
@@ -109,23 +109,23 @@ impl LookUps {
 
     async fn ask(&self, mut talk: Conversation<'_>, image: &Reference) -> Result<OwnCommand, LookUpError> {
         let (digest, manifest) = talk.named().await?;
-        let known = locked(&self.commands).get(&digest).cloned();
-        let words = match known {
-            Some(words) => words,
+        let known = locked(&self.described).get(&digest).cloned();
+        let Described { words, has_user } = match known {
+            Some(known) => known,
             None => {
-                let words = self.read(&mut talk, &manifest).await?;
-                let mut commands = locked(&self.commands);
-                if commands.len() >= MOST {
-                    commands.clear();
+                let read = self.read(&mut talk, &manifest).await?;
+                let mut described = locked(&self.described);
+                if described.len() >= MOST {
+                    described.clear();
                 }
-                commands.insert(digest.clone(), words.clone());
-                words
+                described.insert(digest.clone(), read.clone());
+                read
             }
         };
-        Ok(OwnCommand { image: image.pinned(&digest), words })
+        Ok(OwnCommand { image: image.pinned(&digest), words, has_user })
     }
 
-    async fn read(&self, talk: &mut Conversation<'_>, manifest: &[u8]) -> Result<Vec<String>, LookUpError> {
+    async fn read(&self, talk: &mut Conversation<'_>, manifest: &[u8]) -> Result<Described, LookUpError> {
         let of = |manifest: &[u8]| document::manifest(manifest, &self.architecture);
         let inner = match of(manifest)? {
             Manifest::Of { manifest } => of(&talk.manifest(&manifest).await?)?,
@@ -133,7 +133,7 @@ impl LookUps {
         };
         match inner {
             Manifest::Image { config } => {
-                document::command(&talk.configuration(&config).await?, &self.architecture)
+                document::described(&talk.configuration(&config).await?, &self.architecture)
             }
             Manifest::Of { .. } => Err(LookUpError::NotUnderstood { what: "a list of lists" }),
         }

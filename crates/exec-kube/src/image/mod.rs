@@ -23,6 +23,8 @@ pub(crate) struct OwnCommand {
     pub(crate) image: String,
     /// Program and arguments; at least the program.
     pub(crate) words: Vec<String>,
+    /// Whether it names a user by a number, who is not root.
+    pub(crate) has_user: bool,
 }
 
 #[cfg(test)]

@@ -162,7 +162,11 @@ async fn an_image_by_its_tag_is_pinned_to_what_was_looked_up() {
     let found = look_ups.command(&image, &[]).await.unwrap();
     assert_eq!(
         found,
-        OwnCommand { image: format!("{image}@{digest}"), words: vec!["flood".into(), "--help".into()] }
+        OwnCommand {
+            image: format!("{image}@{digest}"),
+            words: vec!["flood".into(), "--help".into()],
+            has_user: false
+        }
     );
     let calls = place.calls();
     for _ in 0..3 {

@@ -75,7 +75,7 @@ fn defaults(
             "serviceAccountName": config.service_account,
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
-            "securityContext": security.of_pod(config.user),
+            "securityContext": security.of_pod(user(image.program, config)),
             "nodeSelector": config.node_selector,
             "imagePullSecrets": pull_secrets,
             "containers": [{
@@ -84,6 +84,14 @@ fn defaults(
             }],
         },
     })
+}
+
+/// Whom the program runs as unless the package says it; `None` = whom its image names.
+fn user(program: &Program, config: &KubernetesConfig) -> Option<i64> {
+    match program {
+        Program::OfImage(own) if own.has_user => None,
+        _ => config.user,
+    }
 }
 
 /// Every container of the package has the level's settings: at the level `restricted` in any case, else where the

@@ -293,6 +293,7 @@ fn the_command_of_an_image_goes_behind_the_agent() {
     let own = Program::OfImage(OwnCommand {
         image: "ghcr.io/example/flood:1.0@sha256:00".to_owned(),
         words: ["/bin/sh", "-c", "echo $(HOME) $$ $HOME"].map(str::to_owned).to_vec(),
+        has_user: true,
     });
     let job = json!(job(&plan, &own, launch(), instance(), &config()).unwrap());
     let program = &job["spec"]["template"]["spec"]["containers"][0];
@@ -300,6 +301,12 @@ fn the_command_of_an_image_goes_behind_the_agent() {
     let words = ["/rutter/bin/rutter-agent", "run", "--", "/bin/sh", "-c", "echo $$(HOME) $$$$ $$HOME"];
     assert_eq!(program["command"], json!(words));
     assert_eq!(program["args"], Value::Null);
+    let context = &job["spec"]["template"]["spec"]["securityContext"];
+    assert_eq!(
+        (&context["runAsUser"], &context["runAsNonRoot"]),
+        (&Value::Null, &json!(true)),
+        "the image's user"
+    );
 }
 
 /// Without an agent there is nothing of ours in the pod, and nobody but the kubelet who keeps the time limit.
