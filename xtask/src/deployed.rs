@@ -4,7 +4,7 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context;
@@ -16,8 +16,8 @@ use crate::{blocks, dist, shell};
 /// What the operator has and this machine does not: a registry. The node has the image by the name it would have there.
 const BEFORE: &str = "skopeo() { :; }";
 
-pub(crate) fn run() -> anyhow::Result<()> {
-    let archive = dist::run()?;
+pub(crate) fn run(image: Option<PathBuf>) -> anyhow::Result<()> {
+    let archive = image.map_or_else(dist::run, Ok)?;
     let cluster = Cluster::up(Options::new())?;
     let _services = cluster.serve_services()?;
     cluster.import_archive(&archive)?;

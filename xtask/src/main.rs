@@ -43,7 +43,11 @@ enum Task {
     /// Build the programs as they are shipped, static, and pack them: a tarball and the image.
     Dist,
     /// Do what docs/kubernetes.md says, on the Kubernetes of the tests.
-    Deployed,
+    Deployed {
+        /// The image, as `cargo xtask dist` packs it; built when missing.
+        #[arg(long)]
+        image: Option<std::path::PathBuf>,
+    },
     /// The Kubernetes of the tests, to play with.
     Cluster {
         #[command(subcommand)]
@@ -67,7 +71,7 @@ fn main() -> anyhow::Result<()> {
         Task::Lint => lint::run(),
         Task::Schemas => schemas::write(),
         Task::Dist => dist::run().map(|_| ()),
-        Task::Deployed => deployed::run(),
+        Task::Deployed { image } => deployed::run(image),
         Task::Cluster { task } => cluster::run(task),
         Task::Bench { place, jobs } => bench::run(place, jobs),
     }

@@ -23,7 +23,7 @@ pub(crate) fn run(full: bool) -> anyhow::Result<()> {
 fn slow() -> anyhow::Result<()> {
     shell::run(&["cargo", "run", "--release", "--package", "rutter-examples", "--example", "big"])?;
     demo::run(&["--once".into(), "--listen".into(), "127.0.0.1:0".into()])?;
-    deployed::run()
+    deployed::run(None)
 }
 
 /// What tests start: a proxy, a browser, Python's virtual environments, Kubernetes.

@@ -23,6 +23,7 @@ use crate::{
     error::{Error, io},
     forward::both_ways,
     kubectl::Kubectl,
+    layout::ADDRESS,
     run,
 };
 
@@ -139,7 +140,12 @@ fn read(kubectl: &Kubectl) -> Option<Known> {
                     && slice["metadata"]["labels"]["kubernetes.io/service-name"] == name
             });
             let at = (address, u16::try_from(port["port"].as_u64()?).ok()?).into();
-            known.ends.insert(at, slices.flat_map(|slice| ends(slice, &port["name"])).collect());
+            let mut found: Vec<SocketAddr> = slices.flat_map(|slice| ends(slice, &port["name"])).collect();
+            // The API server of the tests does not write down where it is itself.
+            if (name, namespace) == ("kubernetes", "default") {
+                found.push((ADDRESS, 6443).into());
+            }
+            known.ends.insert(at, found);
         }
     }
     Some(known)

@@ -284,3 +284,40 @@ fn a_user_may_do_what_rules_allow() {
     cluster.kubectl(["create", "rolebinding", "readers", "--clusterrole=view", "--group=readers"]).unwrap();
     as_alice().unwrap();
 }
+
+#[test]
+fn services_are_reached_by_name_and_address() {
+    let Some((cluster, _turn)) = shared() else { return };
+    let services = cluster.serve_services().unwrap();
+    let through_its_service = ["--server", "https://10.0.0.1", "get", "--raw", "/readyz"];
+    until("the API server's Service leads to it", || {
+        cluster.kubectl(through_its_service).is_ok_and(|answer| answer == "ok")
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let _server = Server::start(cluster, folder.path());
+    let address = cluster.address().to_string();
+    for (kind, rest) in [
+        ("Service", json!({"spec": {"ports": [{"name": "http", "port": 80}]}})),
+        (
+            "EndpointSlice",
+            json!({"addressType": "IPv4", "ports": [{"name": "http", "port": PORT}], "endpoints": [{"addresses": [address]}]}),
+        ),
+    ] {
+        let version = if kind == "Service" { "v1" } else { "discovery.k8s.io/v1" };
+        let labels = json!({"kubernetes.io/service-name": "web"});
+        let mut object =
+            json!({"apiVersion": version, "kind": kind, "metadata": {"name": "web", "labels": labels}});
+        object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        cluster.apply(&object).unwrap();
+    }
+    let own = cluster.get("service/web").unwrap().unwrap()["spec"]["clusterIP"].as_str().unwrap().to_owned();
+    let answers = || {
+        let mut stream = cluster.connect(format!("{own}:80").parse().unwrap()).ok()?;
+        let mut answer = String::new();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    };
+    until("the Service answers", || answers().is_some_and(|answer| answer.contains("hello from the node")));
+    drop(services);
+}
