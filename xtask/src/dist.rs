@@ -60,11 +60,12 @@ fn image(built: &Built, name: &str) -> anyhow::Result<PathBuf> {
     put(built, &context)?;
     fs::create_dir_all(context.join("data"))?;
     let image = Image::scratch(&format!("localhost/rutter:{}", env!("CARGO_PKG_VERSION")))
-        .file("/rutter", &built.server, 0o755)
+        // Not at /rutter: below that path pods of jobs have their volumes, in this image too.
+        .file("/bin/rutter", &built.server, 0o755)
         .file("/rutter-agent", &built.agent, 0o755)
         .directory("/data", 0o1777)
         .user("65532:65532")
-        .entrypoint(["/rutter"])
+        .entrypoint(["/bin/rutter"])
         .command(["serve", "--config", "/etc/rutter/rutter.yaml"]);
     let archive = image.archive()?;
     let file = shell::target().join("package").join(format!("{name}.image.tar"));
