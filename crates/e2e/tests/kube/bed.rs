@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use rcgen::{CertificateParams, KeyPair, SanType};
-use rutter_e2e::{Package, Server, ServerBuilder, binary, static_agent};
+use rutter_e2e::{Package, Server, ServerBuilder, binary, static_agent, wait_until};
 use rutter_testcluster::{Cluster, Image, Options};
 use serde_json::Value;
 
@@ -94,9 +94,11 @@ fn identity(address: std::net::Ipv4Addr) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-/// What the API server has, as JSON.
+/// What the API server has, as JSON. One that has too much to do just now is asked again.
 pub(crate) fn get(words: &[&str]) -> Value {
     let mut all = vec!["get", "-o", "json"];
     all.extend(words);
-    serde_json::from_str(&cluster().kubectl(all).expect("kubectl")).expect("JSON")
+    let mut answer = String::new();
+    wait_until("the API server answers", || cluster().kubectl(&all).map(|text| answer = text).is_ok());
+    serde_json::from_str(&answer).expect("JSON")
 }

@@ -47,6 +47,25 @@ fn every_fault_in_turn_while_jobs_run() {
     world.check();
 }
 
+/// The database is lost while jobs run, wait for a machine, and have ended: each is there again, and goes on.
+#[test]
+fn the_database_is_lost_while_jobs_run_wait_and_have_ended() {
+    let _turn = bed::turn();
+    let mut world = World::new();
+    let ended = world.load(5, "early");
+    world.open("early");
+    world.settle(&ended);
+    let running = world.load(number("RUTTER_TEST_JOBS", 50), "all");
+    let waiting = world.waiting(5);
+    world.running(&running);
+    world.say("the database is lost");
+    world.lose_database();
+    world.open("all");
+    world.settle(&running);
+    world.dismiss(&waiting);
+    world.check();
+}
+
 /// Any faults at any time, two at once, with jobs at every step of their lives.
 #[test]
 fn a_random_mix_of_faults() {

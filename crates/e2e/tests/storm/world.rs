@@ -21,7 +21,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(400);
 
 /// What a server complains of while things are broken.
-const EXPECTED: [&str; 12] = [
+const EXPECTED: [&str; 13] = [
+    "the database was lost",
     "can't watch the cluster",
     "could not start; trying again",
     "the executor failed; the pass is repeated",
@@ -80,7 +81,8 @@ impl World {
                     "volumeMounts": [{"name": "gates", "mountPath": "/gates", "readOnly": true}],
                 }),
             );
-        let mut server = bed::with(&[work], "  allowHostPaths: true\n  stuckSeconds: 1");
+        let large = shell("large", "true").config("cpuMin", json!(1000));
+        let mut server = bed::with(&[work, large], "  allowHostPaths: true\n  stuckSeconds: 1");
         for piece in EXPECTED {
             server = server.expect_warning(piece);
         }
@@ -114,6 +116,41 @@ impl World {
         let made: Vec<_> = (0..count).map(|_| client.submit("work", &json!({ "gate": gate }))).collect();
         self.jobs.extend(made.iter().cloned());
         made
+    }
+
+    /// So many jobs that no machine is large enough for.
+    pub(crate) fn waiting(&mut self, count: usize) -> Vec<String> {
+        let client = self.client();
+        let made: Vec<_> = (0..count).map(|_| client.submit("large", &json!({}))).collect();
+        for job in &made {
+            self.eventually(&format!("{job} is launched, and waits"), || {
+                client.status(job)["message"].as_str().is_some_and(|text| text.contains("processors"))
+            });
+        }
+        self.jobs.extend(made.iter().cloned());
+        made
+    }
+
+    /// End the server, remove its database, and start it again.
+    pub(crate) fn lose_database(&mut self) {
+        self.server.kill();
+        let files = fs::read_dir(self.server.data()).unwrap().flatten();
+        let files = files.filter(|entry| entry.file_name().to_string_lossy().starts_with("rutter.db"));
+        files.for_each(|entry| fs::remove_file(entry.path()).unwrap());
+        self.server.start();
+    }
+
+    /// Dismiss jobs that have not ended.
+    pub(crate) fn dismiss(&mut self, jobs: &[String]) {
+        let client = self.client();
+        for job in jobs {
+            self.eventually(&format!("{job} waits"), || {
+                client.status(job)["message"].as_str().is_some_and(|text| text.contains("processors"))
+            });
+            let status = client.delete(job).expect(200).json();
+            assert_eq!(status["status"], "dismissed");
+            self.ended.insert(job.clone(), Seen { status: client.status(job), result: String::new() });
+        }
     }
 
     pub(crate) fn open(&self, gate: &str) {
@@ -150,6 +187,9 @@ impl World {
 
     fn seen(&self, client: &Client, job: &str, status: Value) -> Seen {
         let log = client.get(&format!("{job}/logs")).expect(200).text();
+        if status["status"] == "dismissed" {
+            return Seen { status, result: String::new() };
+        }
         if status["status"] != "successful" {
             let allowed = self.may_fail.get(job).is_some_and(|kinds| kinds.contains(&exception(&status)));
             assert!(allowed && status["status"] == "failed", "{status}\n{log}");
