@@ -39,11 +39,12 @@ fn slow(agent: &Path) -> anyhow::Result<()> {
     deployed::run(None)
 }
 
-/// What tests start: a proxy, a browser, Python's virtual environments, Kubernetes.
+/// What tests start: a proxy, a browser, Python's virtual environments, a container engine, Kubernetes.
 fn install() -> anyhow::Result<()> {
     shell::need("nginx", "nginx-light")?;
     shell::need("curl", "curl")?;
     shell::need("python3", "python3 python3-venv")?;
+    shell::need("podman", "podman runc")?;
     if rutter_testcluster::usable()? {
         // Here, not in the first test that needs it: the first time it takes minutes.
         rutter_testcluster::prepare()?;

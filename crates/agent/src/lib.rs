@@ -58,7 +58,10 @@ pub fn install(root: &Path) -> ExitCode {
 
 fn main_in(place: Place, own_command: Vec<String>) -> ExitCode {
     exit_code(match Settings::from_env(place, own_command) {
-        Ok(settings) => run(settings),
+        Ok(settings) => {
+            sys::adopt(&settings.environment);
+            run(settings)
+        }
         Err(error) => fault(&error),
     })
 }

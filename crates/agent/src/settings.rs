@@ -1,9 +1,12 @@
 //! What the agent is told at its start: where the server is, who it is itself, where it may write.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rutter_types::agent::{ENV_CA, ENV_CONTACT, ENV_FOLDER, ENV_OPEN_FILES, ENV_SERVER, ENV_TOKEN_FILE};
+use rutter_types::agent::{
+    ENV_CA, ENV_CONTACT, ENV_ENVIRONMENT_FILE, ENV_FOLDER, ENV_OPEN_FILES, ENV_SERVER, ENV_TOKEN_FILE,
+};
 
 use crate::contact::Address;
 
@@ -31,6 +34,8 @@ pub(crate) struct Settings {
     /// How long the server may be out of reach before there is an order, where that was told.
     pub(crate) contact: Option<Duration>,
     pub(crate) place: Place,
+    /// Further variables of the program.
+    pub(crate) environment: BTreeMap<String, String>,
     /// What the container's image runs by itself.
     pub(crate) own_command: Vec<String>,
 }
@@ -46,6 +51,8 @@ pub(crate) enum Error {
     Ca { path: String, source: std::io::Error },
     #[error("{name} is '{value}'; it must be a number")]
     NoNumber { name: &'static str, value: String },
+    #[error("{ENV_ENVIRONMENT_FILE} names '{path}', which can't be read: {source}")]
+    Environment { path: String, source: std::io::Error },
 }
 
 impl Settings {
@@ -63,6 +70,7 @@ impl Settings {
             open_files: number(ENV_OPEN_FILES)?,
             contact: number(ENV_CONTACT)?.map(Duration::from_secs),
             place,
+            environment: text(ENV_ENVIRONMENT_FILE).map(environment).transpose()?.unwrap_or_default(),
             own_command,
         })
     }
@@ -75,6 +83,11 @@ fn text(name: &str) -> Option<String> {
 fn number(name: &'static str) -> Result<Option<u64>, Error> {
     let read = |value: String| value.parse().map_err(|_| Error::NoNumber { name, value });
     text(name).map(read).transpose()
+}
+
+fn environment(path: String) -> Result<BTreeMap<String, String>, Error> {
+    let read = std::fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+    read.map_err(|source| Error::Environment { path, source })
 }
 
 fn certificates(value: String) -> Result<Vec<u8>, Error> {

@@ -1,6 +1,7 @@
 //! The few system calls for which neither the standard library nor rustix has a safe form.
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -21,6 +22,14 @@ pub(crate) fn die_with_parent(command: &mut Command) {
     // SAFETY: the closure runs in the forked child before exec. It makes two plain system calls (prctl, getppid),
     // allocates nothing and takes no lock, so it is async-signal-safe; it captures a plain number.
     unsafe { command.pre_exec(before_exec) };
+}
+
+/// Makes these variables the agent's own, to be inherited by the command. Only while it has a single thread.
+pub(crate) fn adopt(variables: &BTreeMap<String, String>) {
+    for (name, value) in variables {
+        // SAFETY: called before the runtime is built, so no other thread reads the environment meanwhile.
+        unsafe { std::env::set_var(name, value) };
+    }
 }
 
 /// What all children that have ended and been waited for took.

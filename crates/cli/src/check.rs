@@ -15,7 +15,7 @@ use clap::Args;
 use rutter_core::{
     id::ProcessId,
     process::{
-        Fault, Process,
+        Fault, Process, Runs,
         file::{self, Checked},
     },
 };
@@ -34,7 +34,9 @@ pub(crate) struct CheckArgs {
 
 /// Check packages. The exit code is 1 when one has a fault.
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let (text, right) = report(&args)?;
+    let (config, _) = crate::doctor::configuration(None);
+    let runs = crate::place::runs(&config, &crate::place::containers(&config));
+    let (text, right) = report(&args, &runs)?;
     use std::io::Write as _;
     // Whoever reads only the first lines (`| head`) is no reason to fail.
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -42,7 +44,7 @@ pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// What is printed, and whether all packages are right.
-pub(crate) fn report(args: &CheckArgs) -> anyhow::Result<(String, bool)> {
+pub(crate) fn report(args: &CheckArgs, runs: &Runs) -> anyhow::Result<(String, bool)> {
     let mut packages = Vec::new();
     for path in &args.paths {
         let files = file::find(path).with_context(|| format!("could not read {}", path.display()))?;
@@ -56,7 +58,7 @@ pub(crate) fn report(args: &CheckArgs) -> anyhow::Result<(String, bool)> {
     }
     refuse_doubles(&mut packages);
     let right = packages.iter().all(|package| package.result.is_ok());
-    let text = if args.json { as_json(&packages) } else { as_text(&packages) };
+    let text = if args.json { as_json(&packages, runs) } else { as_text(&packages, runs) };
     Ok((text, right))
 }
 
@@ -77,7 +79,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-fn as_text(packages: &[Checked]) -> String {
+fn as_text(packages: &[Checked], runs: &Runs) -> String {
     let mut out = String::new();
     for package in packages {
         match &package.result {
@@ -98,19 +100,22 @@ fn as_text(packages: &[Checked]) -> String {
                     .notices
                     .iter()
                     .for_each(|notice| render::finding(&mut out, "notice", notice, &package.text));
-                right(&mut out, package, process);
+                right(&mut out, package, process, runs);
             }
         }
     }
     out
 }
 
-fn right(out: &mut String, package: &Checked, process: &Process) {
+fn right(out: &mut String, package: &Checked, process: &Process, runs: &Runs) {
     let summary = &process.description.summary;
     out.push_str(&format!("{}: process {} {} is right", package.file.display(), process.id, summary.version));
     match package.notices.len() {
         0 => out.push('\n'),
         notices => out.push_str(&format!(", with {}\n", render::count(notices, "notice"))),
+    }
+    if let Some(line) = runs.why_not(process) {
+        out.push_str(&format!("  # it is not run here: {line}\n"));
     }
     for sample in sample::samples(process) {
         out.push_str(&format!("  # {}\n", sample.title));
@@ -122,14 +127,14 @@ fn right(out: &mut String, package: &Checked, process: &Process) {
     out.push('\n');
 }
 
-fn as_json(packages: &[Checked]) -> String {
-    let packages: Vec<Value> = packages.iter().map(package_json).collect();
+fn as_json(packages: &[Checked], runs: &Runs) -> String {
+    let packages: Vec<Value> = packages.iter().map(|package| package_json(package, runs)).collect();
     let mut text = format!("{:#}", json!({ "packages": packages }));
     text.push('\n');
     text
 }
 
-fn package_json(package: &Checked) -> Value {
+fn package_json(package: &Checked, runs: &Runs) -> Value {
     let mut document =
         json!({"file": package.file, "right": package.result.is_ok(), "notices": package.notices});
     match &package.result {
@@ -137,6 +142,9 @@ fn package_json(package: &Checked) -> Value {
         Ok(process) => {
             document["id"] = json!(process.id);
             document["version"] = json!(process.description.summary.version);
+            if let Some(line) = runs.why_not(process) {
+                document["notRunHere"] = json!(line);
+            }
             let samples = sample::samples(process).into_iter().map(|sample| {
                 let lines = command_line::lines(process, &sample.request).unwrap_or_default();
                 json!({"title": sample.title, "inputs": sample.request.inputs, "commands": lines})

@@ -24,7 +24,7 @@ pub(crate) struct DoctorArgs {
 }
 
 /// One finding.
-enum Finding {
+pub(crate) enum Finding {
     Good(String),
     Note(String),
     Bad(String),
@@ -41,7 +41,7 @@ pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         socket_path(&data),
         open_files(crate::files::hard_limit()),
         links(&config),
-        containers(config.executor),
+        containers(&config),
     ];
     let mut bad = false;
     for finding in findings.into_iter().flatten() {
@@ -58,7 +58,7 @@ pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// What `rutter serve` would read here; the defaults where that can't be used.
-fn configuration(file: Option<PathBuf>) -> (Config, Vec<Finding>) {
+pub(crate) fn configuration(file: Option<PathBuf>) -> (Config, Vec<Finding>) {
     let fallback = Path::new("rutter.yaml");
     let file = file.or_else(|| fallback.is_file().then(|| fallback.to_owned()));
     match crate::config::load(file.as_deref(), std::env::vars(), serde_json::json!({})) {
@@ -137,19 +137,25 @@ fn links(config: &Config) -> Vec<Finding> {
     blind.map(Finding::Note).into_iter().collect()
 }
 
-fn containers(executor: ExecutorKind) -> Vec<Finding> {
-    let text = match executor {
-        ExecutorKind::Local => "`docker` units are not run without a cluster; give packages a `command` unit",
-        ExecutorKind::Kubernetes => {
-            "jobs run on the cluster (`executor: kubernetes`), which this does not look at; `command` units are not run"
-        }
+fn containers(config: &Config) -> Vec<Finding> {
+    if config.executor == ExecutorKind::Kubernetes {
+        let text = "jobs run on the cluster (`executor: kubernetes`), which this does not look at; `command` units are not run";
+        return vec![Finding::Note(text.into())];
+    }
+    let finding = match crate::containers::find(&config.local) {
+        Err(lacks) => Finding::Note(format!("`docker` units are not run: {lacks}")),
+        Ok(found) => match found.engine.version() {
+            Ok(version) => Finding::Good(format!("`docker` units run in containers: {version}")),
+            Err(error) => Finding::Bad(format!("{error}; repair it, or set `local.containerEngine: none`")),
+        },
     };
-    vec![Finding::Note(text.into())]
+    vec![finding]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ContainerEngine;
 
     #[test]
     fn a_low_hard_limit_is_told_with_its_remedy() {
@@ -165,13 +171,14 @@ mod tests {
     fn what_is_told_of_jobs_is_of_where_they_run() {
         let mut config = Config::default();
         let told = |config: &Config| {
-            let findings = machine(config).into_iter().chain(containers(config.executor));
+            let findings = machine(config).into_iter().chain(containers(config));
             let text = |finding| match finding {
                 Finding::Good(text) | Finding::Note(text) | Finding::Bad(text) => text,
             };
             findings.map(text).collect::<Vec<_>>().join("\n")
         };
-        assert!(told(&config).contains("local.cpus") && told(&config).contains("without a cluster"));
+        config.local.container_engine = ContainerEngine::None;
+        assert!(told(&config).contains("local.cpus") && told(&config).contains("`docker` units are not run"));
         config.executor = ExecutorKind::Kubernetes;
         assert!(!told(&config).contains("local.") && told(&config).contains("on the cluster"));
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod containers;
 mod demo;
 mod doctor;
 mod examples;

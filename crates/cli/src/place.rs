@@ -1,6 +1,8 @@
 //! Where jobs run, as configured: the executor, the listener of its agents, and what packages may ask of it.
 
 use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -12,15 +14,16 @@ use rutter_core::{
     clock::SystemClock,
     executor::Executor,
     id::InstanceId,
-    process::{ExecutionUnit, Refused, Refuses, Runs, UnitKind},
+    process::{ExecutionUnit, Refused, Refuses, Runs, UnitKind, UnitKinds},
 };
 use rutter_exec_kube::{KubernetesConfig, KubernetesExecutor, check_unit};
-use rutter_exec_local::{AgentCommand, Capacity, LocalConfig, LocalExecutor};
+use rutter_exec_local::{self as exec_local, AgentCommand, Capacity, LocalConfig, LocalExecutor};
 use rutter_server::AgentsListener;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
     config::{Config, ExecutorKind},
+    containers::Found,
     files::Raised,
     serve::{gigabytes, milli},
 };
@@ -28,22 +31,27 @@ use crate::{
 /// Seconds without contact after which an agent of this machine gives up: the server is only restarted, never moved.
 const LOCAL_CONTACT: u64 = 24 * 3600;
 
-/// The units that the configured executor runs.
-pub(crate) fn kind(config: &Config) -> UnitKind {
+/// What this machine runs containers with, where that is its task; otherwise why it does not.
+pub(crate) type Containers = Result<Found, String>;
+
+/// Look for what runs containers here.
+pub(crate) fn containers(config: &Config) -> Containers {
     match config.executor {
-        ExecutorKind::Local => UnitKind::Command,
-        ExecutorKind::Kubernetes => UnitKind::Docker,
+        ExecutorKind::Local => crate::containers::find(&config.local),
+        ExecutorKind::Kubernetes => Err("the cluster runs them".to_owned()),
     }
 }
 
 /// What packages may ask of the configured executor.
-pub(crate) fn runs(config: &Config) -> Runs {
-    let kind = kind(config);
-    match config.executor {
-        ExecutorKind::Local => Runs::new(kind, "local"),
-        ExecutorKind::Kubernetes => {
+pub(crate) fn runs(config: &Config, containers: &Containers) -> Runs {
+    match (config.executor, containers) {
+        (ExecutorKind::Local, Ok(_)) => Runs::new(UnitKinds::ALL, "local"),
+        (ExecutorKind::Local, Err(lacks)) => {
+            Runs { lacks: Some(lacks.clone()), ..Runs::new(UnitKind::Command, "local") }
+        }
+        (ExecutorKind::Kubernetes, _) => {
             let settings = config.kubernetes.executor_config(None);
-            Runs { refuses: Some(refuses(settings)), ..Runs::new(kind, "kubernetes") }
+            Runs { refuses: Some(refuses(settings)), ..Runs::new(UnitKind::Docker, "kubernetes") }
         }
     }
 }
@@ -84,19 +92,51 @@ impl Place {
         data: &Path,
         files: Raised,
         instance: InstanceId,
+        containers: Option<Found>,
     ) -> anyhow::Result<Self> {
         match config.executor {
-            ExecutorKind::Local => local(config, data, files).await,
+            ExecutorKind::Local => {
+                let containers = containers.map(|found| containers_config(config, data, found, instance));
+                local(config, data, files, containers).await
+            }
             ExecutorKind::Kubernetes => kubernetes(config, instance).await,
         }
     }
 }
 
-async fn local(config: &Config, data: &Path, files: Raised) -> anyhow::Result<Place> {
-    let executor = LocalExecutor::open(local_config(config, data, files)?)
+fn containers_config(
+    config: &Config,
+    data: &Path,
+    found: Found,
+    instance: InstanceId,
+) -> exec_local::Containers {
+    exec_local::Containers {
+        engine: found.engine,
+        agent: found.agent,
+        socket_folder: data.join("containers"),
+        network: config.local.container_network.clone(),
+        instance: instance.to_string(),
+    }
+}
+
+async fn local(
+    config: &Config,
+    data: &Path,
+    files: Raised,
+    containers: Option<exec_local::Containers>,
+) -> anyhow::Result<Place> {
+    let socket = data.join("agents.sock");
+    let listener = agents_socket(&socket)?;
+    if let Some(containers) = &containers {
+        let folder = &containers.socket_folder;
+        show_to_containers(&socket, folder)
+            .with_context(|| format!("data: could not use the folder {}", folder.display()))?;
+        tracing::info!(program = %containers.engine.program().display(), "images are run in containers of this machine");
+    }
+    let executor = LocalExecutor::open(LocalConfig { containers, ..local_config(config, data, files)? })
         .await
         .context("could not take up the local executor")?;
-    let agents = AgentsListener::Machine(agents_socket(&data.join("agents.sock"))?);
+    let agents = AgentsListener::Machine(listener);
     Ok(Place { executor: Arc::new(executor), agents, name: "local".into() })
 }
 
@@ -147,6 +187,19 @@ fn agents_socket(path: &Path) -> anyhow::Result<UnixListener> {
     })
 }
 
+/// The same socket under a second name, in a folder that is mounted into containers, whose users are others. On this machine
+/// nobody else reaches it: the folder of the data is the server's.
+fn show_to_containers(socket: &Path, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    std::fs::set_permissions(socket, Permissions::from_mode(0o666))?;
+    let shown = folder.join("agents.sock");
+    match std::fs::remove_file(&shown) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::hard_link(socket, shown),
+    }
+}
+
 fn local_config(config: &Config, data: &Path, files: Raised) -> anyhow::Result<LocalConfig> {
     let program = std::env::current_exe().context("could not find this program's own file")?;
     let program_path = program.parent().map(Path::to_owned).unwrap_or_default();
@@ -159,6 +212,7 @@ fn local_config(config: &Config, data: &Path, files: Raised) -> anyhow::Result<L
         secrets: config.local.secrets.clone(),
         program_path,
         open_files: files.before,
+        containers: None,
     })
 }
 

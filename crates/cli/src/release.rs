@@ -10,6 +10,7 @@ use rutter_core::{
     archive,
     clock::{Clock, SystemClock},
     id::InstanceId,
+    process::UnitKind,
     results::Objects,
 };
 use rutter_store::SqliteStore;
@@ -81,7 +82,7 @@ async fn installation(config: &Config, store: &mut Option<SqliteStore>) -> anyho
     let taken =
         serve::open_store(&data).await.context("stop the server first: it would make further Jobs")?;
     let objects = Objects::in_folder(&folder)?;
-    let keys_from = serve::settings(config, false).keys_from(SystemClock.now());
+    let keys_from = serve::settings(config, false, UnitKind::Docker.into()).keys_from(SystemClock.now());
     let instance = archive::open(&*store.insert(taken), &objects, keys_from).await?;
     Ok(instance)
 }

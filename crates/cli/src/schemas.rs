@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use rutter_core::process::{Registry, Runs, UnitKinds};
 
 /// Arguments of `rutter schema`.
 #[derive(Args, Debug)]
@@ -32,9 +33,6 @@ pub(crate) fn run(args: SchemaArgs) -> anyhow::Result<ExitCode> {
 fn openapi() -> anyhow::Result<serde_json::Value> {
     let folder = tempfile::tempdir()?;
     crate::examples::write_to(folder.path())?;
-    let registry = rutter_core::process::Registry::load(
-        vec![folder.path().to_owned()],
-        crate::place::runs(&crate::config::Config::default()),
-    );
+    let registry = Registry::load(vec![folder.path().to_owned()], Runs::new(UnitKinds::ALL, "local"));
     Ok(rutter_server::openapi::document(&registry.snapshot(), "http://127.0.0.1:8080"))
 }

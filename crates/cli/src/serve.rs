@@ -18,7 +18,7 @@ use rutter_core::{
     engine::{Engine, Settings},
     logs::Logs,
     plan::{Needs, PlanDefaults},
-    process::Registry,
+    process::{Registry, UnitKinds},
     reconcile::{self, Ingredients, Reconciler},
     results::Objects,
     retention,
@@ -140,11 +140,13 @@ impl Server {
         }
         let store = Arc::new(open_store(&data).await?);
         let objects = Objects::in_folder(&data.join("objects"))?;
-        let settings = settings(config, address.ip().is_loopback());
+        let containers = place::containers(config);
+        let runs = place::runs(config, &containers);
+        let settings = settings(config, address.ip().is_loopback(), runs.kinds);
         let keys_from = settings.keys_from(SystemClock.now());
         let instance = archive::open(store.as_ref(), &objects, keys_from).await?;
-        let registry = Arc::new(Registry::load(package_folders(config)?, place::runs(config)));
-        let place = Place::open(config, &data, files, instance).await?;
+        let registry = Arc::new(Registry::load(package_folders(config)?, runs));
+        let place = Place::open(config, &data, files, instance, containers.ok()).await?;
         archive::settle(store.as_ref(), &objects, &place.name).await?;
         let ingredients = Ingredients {
             instance,
@@ -261,7 +263,7 @@ async fn serve_agents(
     }
 }
 
-pub(crate) fn settings(config: &Config, loopback: bool) -> Settings {
+pub(crate) fn settings(config: &Config, loopback: bool, units: UnitKinds) -> Settings {
     let jobs = &config.jobs;
     let references = &config.references;
     Settings {
@@ -287,7 +289,7 @@ pub(crate) fn settings(config: &Config, loopback: bool) -> Settings {
                 allow: references.allow.clone(),
             },
         },
-        unit: place::kind(config),
+        units,
         grace: Duration::from_secs(jobs.grace_seconds),
         keep: SignedDuration::from_secs_f64(jobs.keep_days * 86400.0),
         keep_keys: SignedDuration::from_secs_f64(jobs.idempotency_hours * 3600.0),

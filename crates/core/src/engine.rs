@@ -16,7 +16,7 @@ use crate::{
     job::{Job, JobKey, Mode, State},
     logs::Logs,
     plan::{self, PlanDefaults},
-    process::{Process, UnitKind},
+    process::{Process, UnitKinds},
     reconcile::Signal,
     removal::Leaving,
     results::{ObjectError, Objects},
@@ -31,7 +31,7 @@ pub struct Settings {
     /// What plans take when a package is silent.
     pub plan: PlanDefaults,
     /// Which units the executor runs.
-    pub unit: UnitKind,
+    pub units: UnitKinds,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
     /// How long finished jobs stay.
@@ -172,7 +172,7 @@ impl Engine {
     pub async fn submit(&self, submission: Submission<'_>) -> Result<Submitted, SubmitError> {
         let parts = &self.0;
         let process = submission.process;
-        let unit = process.unit_for(parts.settings.unit).ok_or_else(|| SubmitError::NotRunnable {
+        let unit = process.unit_for(parts.settings.units).ok_or_else(|| SubmitError::NotRunnable {
             reason: parts.registry.why_not_runnable(process).unwrap_or_default(),
         })?;
         let context = validate::Context { own_results: submission.own_results };

@@ -18,6 +18,7 @@ pub mod job;
 pub mod logs;
 pub mod plan;
 pub mod process;
+pub mod pull;
 pub mod reconcile;
 mod removal;
 pub mod results;

@@ -3,6 +3,7 @@
 //! A server's log is kept; a warning or error in it that the test did not announce fails the test when the server is dropped.
 
 mod client;
+pub mod contract;
 mod package;
 mod process;
 

@@ -69,6 +69,15 @@ impl Package {
         self
     }
 
+    /// Without a member of the execution unit.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        if let Some(unit) = self.0["executionUnit"][0].as_object_mut() {
+            unit.remove(key);
+        }
+        self
+    }
+
     /// The same command in a container of an image.
     #[must_use]
     pub fn in_image(self, image: &str) -> Self {

@@ -29,7 +29,11 @@ fn packages_are_followed_while_the_server_runs() {
 fn a_process_that_cannot_run_here_is_described_and_says_why() {
     let package =
         shell("image", "true").unit("type", json!("docker")).unit("image", json!("example/image:1"));
-    let server = Server::builder().package(&package).expect_warning("only docker units").start();
+    let server = Server::builder()
+        .config("local: {containerEngine: none}")
+        .package(&package)
+        .expect_warning("only docker units")
+        .start();
     let client = server.client();
     client.get("/processes/image").expect(200);
     let answer = client.execute("image", &json!({"inputs": {}}));

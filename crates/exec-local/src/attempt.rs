@@ -17,6 +17,7 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, flock};
+use rutter_core::executor::Observation;
 use rutter_types::agent::{Outcome, Report, exit};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -32,6 +33,10 @@ pub(crate) enum AttemptEnd {
     Code(i32),
     /// The agent was killed or vanished.
     Lost,
+    /// The system ended it because its memory was used up.
+    OutOfMemory,
+    /// Somebody else removed its container.
+    Removed,
 }
 
 /// What there is of an attempt.
@@ -41,6 +46,8 @@ pub(crate) enum Standing {
     Fresh,
     /// An agent holds it, and which process that is does not stand in the folder.
     Held,
+    /// What there is of its container was not asked yet.
+    Unseen,
     /// Its agent runs, or ended and was not waited for.
     Alive(Process),
     /// Its agent is gone.
@@ -50,6 +57,16 @@ pub(crate) enum Standing {
         /// Whether nothing of it can run any more.
         clean: bool,
     },
+}
+
+impl Standing {
+    /// What is seen of its launch.
+    pub(crate) fn observation(&self) -> Observation {
+        match self {
+            Self::Fresh | Self::Unseen => Observation::Pending { reason: None },
+            Self::Held | Self::Alive(_) | Self::Over { .. } => Observation::Running,
+        }
+    }
 }
 
 /// `record.json`, the agent's.
@@ -104,7 +121,7 @@ impl AttemptFolder {
 
     /// What there is of it; `boot` is the identifier of the time since the machine was started.
     pub(crate) fn examine(&self, boot: &str) -> io::Result<Standing> {
-        if let Some(end) = read_json(&self.0.join("end.json")) {
+        if let Some(end) = self.end() {
             return Ok(Standing::Over { end, clean: true });
         }
         // The lock first: an agent that ended in between has left its record.
@@ -123,6 +140,11 @@ impl AttemptFolder {
             Some(process) => Standing::Alive(process),
             None => Standing::Over { end: self.reported().unwrap_or(AttemptEnd::Lost), clean: false },
         })
+    }
+
+    /// How it ended, once nothing of it runs any more.
+    pub(crate) fn end(&self) -> Option<AttemptEnd> {
+        read_json(&self.0.join("end.json"))
     }
 
     pub(crate) fn record(&self) -> Option<AgentRecord> {

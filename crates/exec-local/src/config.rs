@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use crate::container::Containers;
+
 /// Where and how commands run on this machine.
 #[derive(Clone, Debug)]
 pub struct LocalConfig {
@@ -21,6 +23,8 @@ pub struct LocalConfig {
     pub program_path: PathBuf,
     /// How many files commands may have open, where the server raised its own limit.
     pub open_files: Option<u64>,
+    /// How containers are run; absent = they are not.
+    pub containers: Option<Containers>,
 }
 
 /// A program and its arguments.

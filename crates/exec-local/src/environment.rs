@@ -31,12 +31,7 @@ pub(crate) fn environment(
     server: Server<'_>,
 ) -> Result<Vec<CString>, ExecutorError> {
     let mut all = usual(config, server);
-    for entry in entries {
-        check_name(&entry.name)?;
-        if let Some(value) = resolve(config, entry, server)? {
-            all.insert(entry.name.clone().into(), value);
-        }
-    }
+    add(&mut all, config, entries, server)?;
     let mut address = OsString::from("unix:");
     address.push(&config.socket);
     all.insert(ENV_SERVER.into(), address);
@@ -44,6 +39,45 @@ pub(crate) fn environment(
     all.insert(ENV_FOLDER.into(), attempt.path().into());
     all.extend(config.open_files.map(|files| (ENV_OPEN_FILES.into(), files.to_string().into())));
     all.into_iter().map(|(name, value)| line(&name, &value)).collect()
+}
+
+/// What the package names, and nothing else: the rest is the image's.
+pub(crate) fn of_package(
+    config: &LocalConfig,
+    entries: &[EnvEntry],
+    server: Server<'_>,
+) -> Result<BTreeMap<String, String>, ExecutorError> {
+    let mut all = BTreeMap::new();
+    add(&mut all, config, entries, server)?;
+    let mut texts = BTreeMap::new();
+    for (name, value) in all {
+        line(&name, &value)?;
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => texts.insert(name, value),
+            (Ok(name), Err(_)) => {
+                return impossible(format!(
+                    "the value of the environment variable {name} is no UTF-8: write it so"
+                ));
+            }
+            (Err(_), _) => None,
+        };
+    }
+    Ok(texts)
+}
+
+fn add(
+    all: &mut BTreeMap<OsString, OsString>,
+    config: &LocalConfig,
+    entries: &[EnvEntry],
+    server: Server<'_>,
+) -> Result<(), ExecutorError> {
+    for entry in entries {
+        check_name(&entry.name)?;
+        if let Some(value) = resolve(config, entry, server)? {
+            all.insert(entry.name.clone().into(), value);
+        }
+    }
+    Ok(())
 }
 
 fn usual(config: &LocalConfig, server: Server<'_>) -> BTreeMap<OsString, OsString> {
@@ -146,6 +180,7 @@ mod tests {
             secrets,
             program_path: "/opt/rutter".into(),
             open_files: None,
+            containers: None,
         }
     }
 

@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use rutter_core::{
     executor::{AttemptName, Executor, ExecutorError, Observation, Waiting},
     id::LaunchName,
-    plan::Plan,
+    plan::{Plan, PlannedUnit},
 };
 use tokio::{sync::mpsc, task};
 
 use crate::{
     config::LocalConfig,
+    container::{ContainerRecord, remove_strays},
     fault::failed,
     folder::LaunchRecord,
     found, launching, process,
@@ -72,7 +73,15 @@ fn open(mut config: LocalConfig) -> Result<LocalExecutor, OpenError> {
     prepare(&config).map_err(unusable)?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared::new(config, boot, remover, sender));
-    for (supervisor, standing) in found::find_all(&shared).map_err(unusable)? {
+    let found = found::find_all(&shared).map_err(unusable)?;
+    if let Some(containers) = shared.config.containers.clone() {
+        let (shared, guard) = (shared.clone(), shared.strays.clone().try_write_owned());
+        tokio::spawn(async move {
+            let _guard = guard;
+            remove_strays(&shared, &containers).await;
+        });
+    }
+    for (supervisor, standing) in found {
         tokio::spawn(supervisor.run(standing));
     }
     Ok(LocalExecutor { shared, changes: Mutex::new(Some(receiver)) })
@@ -83,6 +92,11 @@ fn make_absolute(config: &mut LocalConfig) -> io::Result<()> {
     for path in [&mut config.folder, &mut config.socket, &mut config.program_path, &mut config.agent.program]
     {
         *path = path::absolute(&*path)?;
+    }
+    if let Some(containers) = &mut config.containers {
+        for path in [&mut containers.agent, &mut containers.socket_folder] {
+            *path = path::absolute(&*path)?;
+        }
     }
     Ok(())
 }
@@ -102,7 +116,7 @@ impl Executor for LocalExecutor {
     }
 
     async fn launch(&self, name: LaunchName, plan: &Plan) -> Result<(), ExecutorError> {
-        let record = LaunchRecord::new(name.job, plan);
+        let record = LaunchRecord::new(name.job, plan, self.container(plan)?);
         let shared = self.shared.clone();
         // In one piece, so that a caller who stops waiting leaves nothing half done.
         blocking(move || launch(&shared, name, record)).await?
@@ -142,6 +156,18 @@ impl Executor for LocalExecutor {
     }
 }
 
+impl LocalExecutor {
+    fn container(&self, plan: &Plan) -> Result<Option<ContainerRecord>, ExecutorError> {
+        if matches!(plan.unit, PlannedUnit::Command) {
+            return Ok(None);
+        }
+        let containers = self.shared.config.containers.as_ref();
+        let record = containers.and_then(|containers| ContainerRecord::of(plan, &containers.engine));
+        let reason = "this server runs no containers: set `local.containerEngine`".to_owned();
+        record.map(Some).ok_or(ExecutorError::Impossible { reason })
+    }
+}
+
 impl Drop for LocalExecutor {
     fn drop(&mut self) {
         self.shared.abandon();
@@ -152,7 +178,7 @@ fn launch(shared: &Arc<Shared>, name: LaunchName, record: LaunchRecord) -> Resul
     let Begun::New(orders) = shared.begin(name, record.needs) else { return Ok(()) };
     match launching::make(shared, name, &record) {
         Ok((attempt, standing)) => {
-            shared.note(name, Observation::Running);
+            shared.note(name, standing.observation());
             tokio::spawn(Supervisor::new(shared.clone(), name, record, orders, attempt).run(standing));
             Ok(())
         }

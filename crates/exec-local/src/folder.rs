@@ -21,7 +21,7 @@ use rutter_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::attempt::AttemptFolder;
+use crate::{attempt::AttemptFolder, container::ContainerRecord};
 
 /// Version of the records written here.
 const VERSION: u32 = 1;
@@ -38,16 +38,20 @@ pub(crate) struct LaunchRecord {
     pub(crate) needs: Needs,
     /// Environment of the agent beyond the usual.
     pub(crate) env: Vec<EnvEntry>,
+    /// The container that it runs in; absent for a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) container: Option<ContainerRecord>,
 }
 
 impl LaunchRecord {
-    pub(crate) fn new(job: JobId, plan: &Plan) -> Self {
-        Self { version: VERSION, job, retries: plan.retries, needs: plan.needs, env: plan.env.clone() }
+    pub(crate) fn new(job: JobId, plan: &Plan, container: Option<ContainerRecord>) -> Self {
+        let (retries, needs, env) = (plan.retries, plan.needs, plan.env.clone());
+        Self { version: VERSION, job, retries, needs, env, container }
     }
 
     /// For a launch whose record can't be read: nothing more is started.
     pub(crate) fn unknown(job: JobId) -> Self {
-        Self { version: VERSION, job, retries: 0, needs: Needs::default(), env: Vec::new() }
+        Self { version: VERSION, job, retries: 0, needs: Needs::default(), env: Vec::new(), container: None }
     }
 }
 

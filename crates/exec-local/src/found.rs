@@ -9,6 +9,7 @@ use rutter_core::{
 
 use crate::{
     attempt::{AttemptEnd, Standing},
+    container::Container,
     folder::LaunchRecord,
     remover::GONE,
     shared::{Begun, Shared},
@@ -54,10 +55,7 @@ fn find(shared: &Arc<Shared>, name: LaunchName) -> io::Result<Option<(Supervisor
         }
     }
     let ending = folder.is_ending();
-    let standing = folder.attempt(attempt).examine(&shared.boot).unwrap_or_else(|error| {
-        tracing::error!(job.id = %name.job, %error, "could not read the folder of an attempt; it counts as lost");
-        Standing::Over { end: AttemptEnd::Lost, clean: false }
-    });
+    let standing = standing(shared, name, &record, attempt);
     match &standing {
         Standing::Over { end, clean }
             if is_over(*end, *clean, !ending && wants_another(*end, attempt, record.retries)) =>
@@ -65,15 +63,31 @@ fn find(shared: &Arc<Shared>, name: LaunchName) -> io::Result<Option<(Supervisor
             shared.finish(name, launch_end(*end));
             return Ok(None);
         }
-        Standing::Alive(_) | Standing::Held | Standing::Over { .. } => {
-            shared.note(name, Observation::Running)
+        Standing::Unseen if was_started(shared, name, &record, attempt) => {
+            shared.note(name, Observation::Running);
         }
-        Standing::Fresh => shared.note(name, Observation::Pending { reason: None }),
+        standing => shared.note(name, standing.observation()),
     }
     if ending {
         shared.end(name, shared.config.grace);
     }
     Ok(Some((Supervisor::new(shared.clone(), name, record, orders, attempt), standing)))
+}
+
+/// A container is asked for later: its engine may be slow, or not be there yet.
+fn standing(shared: &Shared, name: LaunchName, record: &LaunchRecord, number: u32) -> Standing {
+    let attempt = shared.folder(name).attempt(number);
+    if record.container.is_some() {
+        return attempt.end().map_or(Standing::Unseen, |end| Standing::Over { end, clean: true });
+    }
+    attempt.examine(&shared.boot).unwrap_or_else(|error| {
+        tracing::error!(job.id = %name.job, %error, "could not read the folder of an attempt; it counts as lost");
+        Standing::Over { end: AttemptEnd::Lost, clean: false }
+    })
+}
+
+fn was_started(shared: &Shared, name: LaunchName, record: &LaunchRecord, number: u32) -> bool {
+    Container::of(shared, name, record, number).is_some_and(|container| container.was_started())
 }
 
 /// Over for good, with nothing left to do: no further attempt, no processes to look for.

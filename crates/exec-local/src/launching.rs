@@ -27,6 +27,9 @@ pub(crate) fn make(
     let is_new = folder.make().map_err(failed("make the folder", folder.path()))?;
     let last = if is_new { None } else { folder.last_attempt().map_err(failed("read", folder.path()))? };
     let attempt = last.unwrap_or(1);
+    if record.container.is_some() {
+        return container(shared, name, record, last);
+    }
     if last.is_some() {
         let standing =
             folder.attempt(attempt).examine(&shared.boot).map_err(failed("read", folder.path()))?;
@@ -37,6 +40,23 @@ pub(crate) fn make(
     folder.write_record(record).map_err(failed("write the record of the launch in", folder.path()))?;
     let process = start(shared, name, record, attempt)?;
     Ok((attempt, Standing::Alive(process)))
+}
+
+/// The same for a container: its folder stands before anything is asked of the engine, which may take long.
+fn container(
+    shared: &Shared,
+    name: LaunchName,
+    record: &LaunchRecord,
+    last: Option<u32>,
+) -> Result<(u32, Standing), ExecutorError> {
+    if let Some(attempt) = last {
+        return Ok((attempt, Standing::Unseen));
+    }
+    let folder = shared.folder(name);
+    folder.write_record(record).map_err(failed("write the record of the launch in", folder.path()))?;
+    let attempt = folder.attempt(1);
+    attempt.make().map_err(failed("make the folder", attempt.path()))?;
+    Ok((1, Standing::Fresh))
 }
 
 /// Start an agent for an attempt.

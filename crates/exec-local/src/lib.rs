@@ -1,4 +1,4 @@
-//! Executor for one machine: supervised child processes, packed by CPU and memory.
+//! Executor for one machine: supervised child processes and [`container`]s, packed by CPU and memory.
 //!
 //! The agent is the supervisor of a command; this crate starts agents, waits for their ends, starts further attempts
 //! and finds what still runs after the server was restarted. All that must survive a restart is in the launch's
@@ -6,6 +6,7 @@
 
 mod attempt;
 mod config;
+mod container;
 mod environment;
 mod executor;
 mod fault;
@@ -21,4 +22,5 @@ mod sweep;
 mod system;
 
 pub use config::{AgentCommand, Capacity, LocalConfig};
+pub use container::{Choice, Containers, Engine, EngineError, EngineKind};
 pub use executor::{LocalExecutor, OpenError};

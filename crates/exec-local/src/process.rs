@@ -49,6 +49,11 @@ impl Process {
         (read_start_time(pid)? == start_time).then_some(process)
     }
 
+    /// The process that has this number now; `None` = there is none.
+    pub(crate) fn of_number(pid: i32) -> Option<Self> {
+        Self::open(Pid::from_raw(pid)?).ok()
+    }
+
     pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }

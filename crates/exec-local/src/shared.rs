@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use rutter_core::{
     plan::Needs,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{RwLock, mpsc, watch},
     time::Instant,
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) config: LocalConfig,
     pub(crate) boot: String,
     pub(crate) remover: Remover,
+    /// Held for writing while containers of lost launches are removed: one that is made then could be taken for one.
+    pub(crate) strays: Arc<RwLock<()>>,
     state: Mutex<State>,
     changes: mpsc::UnboundedSender<LaunchName>,
 }
@@ -73,7 +75,8 @@ impl Shared {
     ) -> Self {
         let packing = Packing::new(config.capacity);
         let state = State { packing, launches: HashMap::new(), attempts: HashMap::new() };
-        Self { config, boot, remover, state: Mutex::new(state), changes }
+        let strays = Arc::default();
+        Self { config, boot, remover, strays, state: Mutex::new(state), changes }
     }
 
     pub(crate) fn folder(&self, name: LaunchName) -> LaunchFolder {
@@ -186,6 +189,11 @@ impl Shared {
             // Admitted, and its launch is on the way: waiting again would start it twice.
             None => state.packing.holds(name).then_some(Observation::Pending { reason: None }),
         }
+    }
+
+    /// Whether a launch is entered.
+    pub(crate) fn knows(&self, name: LaunchName) -> bool {
+        self.state().launches.contains_key(&name)
     }
 
     pub(crate) fn list(&self) -> Vec<LaunchName> {

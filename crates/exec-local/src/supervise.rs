@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use rustix::process::Signal;
 use rutter_core::{
-    executor::{ExecutorError, LaunchEnd, Observation},
+    executor::{LaunchEnd, Observation},
     id::LaunchName,
 };
 use rutter_types::agent::exit;
@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     attempt::{AttemptEnd, AttemptFolder, Standing},
+    container::{Container, StartError},
     folder::{LaunchFolder, LaunchRecord},
     launching,
     process::{Exit, Process},
@@ -28,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How often the start of an agent is tried when the machine refuses, with twice the pause each time.
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between questions to an engine that does not answer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Watches one launch.
 pub(crate) struct Supervisor {
@@ -78,6 +81,7 @@ impl Supervisor {
             }
             Standing::Fresh => self.start().await,
             Standing::Held => self.look_for_agent().await.map(Next::Look),
+            Standing::Unseen => self.look_at_container().await.map(Next::Look),
             Standing::Alive(process) => {
                 self.until_gone(&process).await?;
                 self.after(process).await.map(Next::Look)
@@ -90,29 +94,72 @@ impl Supervisor {
     async fn start(&mut self) -> Result<Next, Abandoned> {
         let mut pause = FIRST_PAUSE;
         for try_number in 1.. {
-            let (shared, name, record, attempt) =
-                (self.shared.clone(), self.name, self.record.clone(), self.attempt);
-            match blocking(move || launching::start(&shared, name, &record, attempt)).await? {
-                Ok(process) => {
-                    self.shared.note(self.name, Observation::Running);
-                    return Ok(Next::Look(Standing::Alive(process)));
+            let Some(tried) = self.try_start().await? else { break };
+            match tried {
+                Ok(standing) => {
+                    self.shared.note(self.name, standing.observation());
+                    return Ok(Next::Look(standing));
                 }
-                Err(error) if try_number == TRIES || matches!(error, ExecutorError::Impossible { .. }) => {
-                    return Ok(Next::Finish(LaunchEnd::CannotStart { reason: reason(&error) }));
+                Err(error) if try_number == TRIES || error.is_final() => {
+                    if self.record.container.is_some() {
+                        self.sweep().await?;
+                    }
+                    return Ok(Next::Finish(error.end()));
                 }
                 Err(error) => {
-                    self.shared.note(self.name, Observation::Pending { reason: Some(reason(&error)) });
+                    self.shared.note(self.name, Observation::Pending { reason: Some(error.reason()) });
                 }
             }
             tokio::select! {
                 () = sleep(pause) => pause *= 2,
-                ended = self.orders.wait_for(|orders| orders.abandon || orders.end_by.is_some()) => {
-                    ended.map_err(|_| Abandoned)?;
+                ended = told_to_end(&mut self.orders) => {
+                    ended?;
                     break;
                 }
             }
         }
         Ok(Next::Look(Standing::Fresh))
+    }
+
+    /// Start it once; `None` = it was told to end meanwhile.
+    async fn try_start(&mut self) -> Result<Option<Result<Standing, StartError>>, Abandoned> {
+        let (shared, name, record, attempt) =
+            (self.shared.clone(), self.name, self.record.clone(), self.attempt);
+        let Some(container) = Container::of(&shared, name, &record, attempt) else {
+            let (shared, record) = (shared.clone(), record.clone());
+            let started = blocking(move || launching::start(&shared, name, &record, attempt)).await?;
+            return Ok(Some(started.map(Standing::Alive).map_err(StartError::from)));
+        };
+        let waits = |reason| shared.note(name, Observation::Pending { reason: Some(reason) });
+        tokio::select! {
+            started = container.start(waits) => Ok(Some(started)),
+            ended = told_to_end(&mut self.orders) => ended.map(|()| None),
+        }
+    }
+
+    /// Ask the engine until it answers: without it nothing is known, and so nothing is lost.
+    async fn look_at_container(&mut self) -> Result<Standing, Abandoned> {
+        let (shared, record) = (self.shared.clone(), self.record.clone());
+        let Some(container) = Container::of(&shared, self.name, &record, self.attempt) else {
+            return self.examine().await;
+        };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match container.look().await {
+                Ok(standing) => {
+                    self.shared.note(self.name, standing.observation());
+                    return Ok(standing);
+                }
+                Err(error) => {
+                    tracing::warn!(job.id = %self.name.job, error = &error as &dyn std::error::Error, "could not look at a container; trying again");
+                }
+            }
+            tokio::select! {
+                () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                changed = self.orders.changed() => changed.map_err(|_| Abandoned)?,
+            }
+            self.end_by()?;
+        }
     }
 
     /// An agent holds the attempt: which process is it?
@@ -138,7 +185,7 @@ impl Supervisor {
             let end_by = self.end_by()?;
             if end_by.is_some() && !told {
                 told = true;
-                process.signal(Signal::TERM);
+                self.ask_to_stop(process).await;
                 self.mark_ending().await?;
             }
             tokio::select! {
@@ -152,6 +199,13 @@ impl Supervisor {
         process.gone().await.map_err(|error| self.unwatchable(&error))
     }
 
+    async fn ask_to_stop(&self, process: &Process) {
+        match self.container() {
+            None => drop(process.signal(Signal::TERM)),
+            Some(container) => container.ask_to_stop().await,
+        }
+    }
+
     /// The runtime is on its way out, or out of descriptors: the next start of the server finds the agent again.
     fn unwatchable(&self, error: &std::io::Error) -> Abandoned {
         tracing::error!(job.id = %self.name.job, %error, "could not watch an agent");
@@ -160,6 +214,9 @@ impl Supervisor {
 
     /// How the attempt is now that this process is gone.
     async fn after(&mut self, process: Process) -> Result<Standing, Abandoned> {
+        if self.record.container.is_some() {
+            return Ok(Standing::Unseen);
+        }
         let (attempt, shared) = (self.current(), self.shared.clone());
         let standing = blocking(move || {
             let status = process.reap();
@@ -199,7 +256,7 @@ impl Supervisor {
     async fn decide(&mut self, end: AttemptEnd, clean: bool) -> Result<Next, Abandoned> {
         let ending = self.end_by()?.is_some();
         if !clean {
-            if ending || end == AttemptEnd::Lost {
+            if ending || end == AttemptEnd::Lost || self.record.container.is_some() {
                 self.sweep().await?;
             }
             let attempt = self.current();
@@ -222,9 +279,20 @@ impl Supervisor {
         Ok(())
     }
 
+    /// End what is left of the attempt.
     async fn sweep(&self) -> Result<(), Abandoned> {
+        if let Some(container) = self.container() {
+            if let Err(error) = container.remove().await {
+                tracing::warn!(job.id = %self.name.job, error = &error as &dyn std::error::Error, "could not remove a container; remove it by hand");
+            }
+            return Ok(());
+        }
         let belongs = Belongs::new(self.record.job, self.folder.path());
         blocking(move || sweep::sweep(&belongs)).await
+    }
+
+    fn container(&self) -> Option<Container<'_>> {
+        Container::of(&self.shared, self.name, &self.record, self.attempt)
     }
 
     fn current(&self) -> AttemptFolder {
@@ -240,7 +308,7 @@ impl Supervisor {
 
 /// Whether a failed attempt is followed by another.
 pub(crate) fn wants_another(end: AttemptEnd, attempt: u32, retries: u32) -> bool {
-    let useless = matches!(end, AttemptEnd::Code(0 | exit::BAD_INPUT));
+    let useless = matches!(end, AttemptEnd::Code(0 | exit::BAD_INPUT) | AttemptEnd::Removed);
     !useless && attempt <= retries
 }
 
@@ -248,14 +316,15 @@ pub(crate) fn launch_end(end: AttemptEnd) -> LaunchEnd {
     match end {
         AttemptEnd::Code(code) => LaunchEnd::Exited { code },
         AttemptEnd::Lost => LaunchEnd::AgentLost,
+        AttemptEnd::OutOfMemory => LaunchEnd::OutOfMemory,
+        AttemptEnd::Removed => LaunchEnd::Removed,
     }
 }
 
-fn reason(error: &ExecutorError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
+/// Resolves once the launch is to end, or others take over.
+async fn told_to_end(orders: &mut watch::Receiver<Orders>) -> Result<(), Abandoned> {
+    let told = orders.wait_for(|orders| orders.abandon || orders.end_by.is_some()).await;
+    told.map(drop).map_err(|_| Abandoned)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Abandoned> {

@@ -102,7 +102,7 @@ pub fn settings() -> Settings {
                 allow: Vec::new(),
             },
         },
-        unit: UnitKind::Command,
+        units: UnitKind::Command.into(),
         grace: Duration::from_secs(1),
         keep: SignedDuration::from_hours(720),
         keep_keys: SignedDuration::from_hours(24),

@@ -35,6 +35,9 @@ pub const ENV_FOLDER: &str = "RUTTER_AGENT_FOLDER";
 pub const ENV_CA: &str = "RUTTER_AGENT_CA";
 /// Environment: seconds without any contact to the server after which the agent gives up, until its order says so.
 pub const ENV_CONTACT: &str = "RUTTER_AGENT_CONTACT_SECONDS";
+/// Environment: file with further variables of the command, a JSON object of texts: for an executor whose own way would show
+/// them.
+pub const ENV_ENVIRONMENT_FILE: &str = "RUTTER_AGENT_ENVIRONMENT_FILE";
 /// Environment: how many files the command may have open, where the server raised its own limit; the agent sets it.
 pub const ENV_OPEN_FILES: &str = "RUTTER_AGENT_OPEN_FILES";
 /// Outputs up to this many bytes travel inside the report.

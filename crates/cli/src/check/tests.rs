@@ -2,10 +2,17 @@
 
 use std::{fs, path::Path};
 
+use rutter_core::process::{UnitKind, UnitKinds};
+
 use super::*;
 
 fn checked(path: &Path, json: bool) -> (String, bool) {
-    report(&CheckArgs { paths: vec![path.to_owned()], json }).unwrap()
+    report(&CheckArgs { paths: vec![path.to_owned()], json }, &commands()).unwrap()
+}
+
+/// A machine without a container engine.
+fn commands() -> Runs {
+    Runs { lacks: Some("install Podman".into()), ..Runs::new(UnitKind::Command, "local") }
 }
 
 const FAULTY: &str = "processDescription:\n  process:\n    id: flood\n    inputs:\n      level:\n        schema: {type: float}\n\
@@ -95,6 +102,25 @@ fn two_packages_may_not_have_one_id() {
 fn nothing_to_check_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let args = |path: &Path| CheckArgs { paths: vec![path.to_owned()], json: false };
-    assert!(report(&args(folder.path())).is_err());
-    assert!(report(&args(&folder.path().join("none.yaml"))).is_err());
+    assert!(report(&args(folder.path()), &commands()).is_err());
+    assert!(report(&args(&folder.path().join("none.yaml")), &commands()).is_err());
+}
+
+#[test]
+fn a_package_that_is_right_and_not_run_here_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("image.yaml");
+    let unit = "executionUnit: {type: docker, image: example/model:1}";
+    fs::write(&file, format!("processDescription: {{process: {{id: image, version: 1.0.0}}}}\n{unit}\n"))
+        .unwrap();
+    let (text, right) = checked(&file, false);
+    assert!(right, "{text}");
+    let line = "# it is not run here: process image has only docker units; this server runs commands (executor: local): \
+                install Podman";
+    assert!(text.contains(line), "{text}");
+    let (json, _) = checked(&file, true);
+    assert!(json.contains("notRunHere"), "{json}");
+    let args = CheckArgs { paths: vec![file], json: false };
+    let (text, _) = report(&args, &Runs::new(UnitKinds::ALL, "local")).unwrap();
+    assert!(!text.contains("not run here"), "{text}");
 }

@@ -148,6 +148,7 @@ fn anchor(config: &mut Config, folder: &Path) {
     config.data.as_mut().map(set);
     config.processes.iter_mut().for_each(set);
     config.local.secrets.as_mut().map(set);
+    config.local.container_agent.as_mut().map(set);
     config.kubernetes.kubeconfig.as_mut().map(set);
     config.kubernetes.registries.authority.as_mut().map(set);
     if let Some(tls) = &mut config.kubernetes.tls {

@@ -18,6 +18,30 @@ pub(crate) struct Local {
     /// Folder of secrets: `<secretName>/<secretKey>`, as Kubernetes mounts them. Relative to the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secrets: Option<PathBuf>,
+    /// What runs units of `type: docker`.
+    pub container_engine: ContainerEngine,
+    /// The agent that goes into containers, linked statically: `rutter-agent` beside the server's program when absent.
+    /// Relative to the configuration file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_agent: Option<PathBuf>,
+    /// The engine's network for containers, such as `host` or `none`; its default when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_network: Option<String>,
+}
+
+/// What runs units of `type: docker` on this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ContainerEngine {
+    /// Podman or Docker, the first that is there.
+    #[default]
+    Auto,
+    /// Podman.
+    Podman,
+    /// Docker.
+    Docker,
+    /// Nothing: they are not run.
+    None,
 }
 
 impl Local {

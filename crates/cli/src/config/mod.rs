@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use jobs::Jobs;
 pub(crate) use kubernetes::Kubernetes;
 pub(crate) use load::load;
-pub(crate) use local::Local;
+pub(crate) use local::{ContainerEngine, Local};
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use references::References;
 pub(crate) use server::{Auth, Server};

@@ -1,6 +1,6 @@
 //! A first package is right, whatever was typed.
 
-use rutter_core::process::{Process, file};
+use rutter_core::process::{Process, Runs, UnitKind, file};
 use serde_json::json;
 
 use super::*;
@@ -42,8 +42,7 @@ fn flags_with_values_become_inputs() {
     assert!(!process.inputs.contains_key("verbose"));
     let flood = folder.path().join("flood");
     assert!(flood.join("model.py").is_file() && flood.join("data/dem.tif").is_file());
-    let (text, right) =
-        crate::check::report(&crate::check::CheckArgs { paths: vec![flood.clone()], json: false }).unwrap();
+    let (text, right) = check(&flood);
     assert!(right, "{text}");
     let wanted = format!(
         "$ python3 {}/model.py --level 3 '--name=North Sea' --dem $RUTTER_IN/dem/dem.tif --verbose --offset -2.5",
@@ -90,4 +89,9 @@ fn whatever_was_typed_gives_a_right_package() {
         let made = make_in(folder.path(), &format!("p{at}"), command);
         assert!(made.is_ok(), "{command:?}: {:?}", made.unwrap_err());
     }
+}
+
+fn check(file: &Path) -> (String, bool) {
+    let args = crate::check::CheckArgs { paths: vec![file.to_owned()], json: false };
+    crate::check::report(&args, &Runs::new(UnitKind::Command, "local")).unwrap()
 }

@@ -34,7 +34,7 @@ pub use command::code_flag;
 pub use finding::{Fault, Finding, Notice};
 pub use model::{
     CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, EnvValue, Example, ExecutionUnit, Input, Output,
-    OutputBinding, Process, Template, TemplatePart, UnitKind,
+    OutputBinding, Process, Template, TemplatePart, UnitKind, UnitKinds,
 };
 pub use output::{is_checked, media_type_of, output_faults};
 pub use registry::{Broken, Processes, Refused, Refuses, Registry, Runs};

@@ -94,14 +94,15 @@ impl Process {
         self.description.summary.job_control_options.contains(&control)
     }
 
-    /// The first unit of a kind: what an executor of that kind runs.
-    pub fn unit_for(&self, kind: UnitKind) -> Option<&ExecutionUnit> {
-        self.units.iter().find(|unit| unit.kind() == kind)
+    /// The first unit of these kinds: what an executor that runs them takes.
+    pub fn unit_for(&self, kinds: impl Into<UnitKinds>) -> Option<&ExecutionUnit> {
+        let kinds = kinds.into();
+        self.units.iter().find(|unit| kinds.has(unit.kind()))
     }
 
-    /// Whether an executor of a kind can run it.
-    pub fn runnable(&self, kind: UnitKind) -> bool {
-        self.unit_for(kind).is_some()
+    /// Whether an executor of these kinds can run it.
+    pub fn runnable(&self, kinds: impl Into<UnitKinds>) -> bool {
+        self.unit_for(kinds).is_some()
     }
 }
 
@@ -162,6 +163,32 @@ pub enum UnitKind {
     Command,
     /// A container engine or a cluster.
     Docker,
+}
+
+/// The kinds of units that an executor runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitKinds {
+    commands: bool,
+    containers: bool,
+}
+
+impl UnitKinds {
+    /// Commands and containers.
+    pub const ALL: Self = Self { commands: true, containers: true };
+
+    /// Whether a kind is among them.
+    pub fn has(self, kind: UnitKind) -> bool {
+        match kind {
+            UnitKind::Command => self.commands,
+            UnitKind::Docker => self.containers,
+        }
+    }
+}
+
+impl From<UnitKind> for UnitKinds {
+    fn from(kind: UnitKind) -> Self {
+        Self { commands: kind == UnitKind::Command, containers: kind == UnitKind::Docker }
+    }
 }
 
 impl ExecutionUnit {

@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    ExecutionUnit, Fault, Finding, Process, UnitKind,
+    ExecutionUnit, Fault, Finding, Process, UnitKind, UnitKinds,
     entry::{Entry, Look},
     located::Place,
     scan::{self, Found},
@@ -25,12 +25,14 @@ const PERIOD: Duration = Duration::from_millis(750);
 /// What this server can run.
 #[derive(Clone, Debug)]
 pub struct Runs {
-    /// The kind of units.
-    pub kind: UnitKind,
+    /// The kinds of units.
+    pub kinds: UnitKinds,
     /// Name of the executor, for messages.
     pub executor: String,
     /// What the executor forbids to packages.
     pub refuses: Option<Refuses>,
+    /// Why it runs no containers though it could, with the remedy: a fragment.
+    pub lacks: Option<String>,
 }
 
 /// What a unit may not ask for.
@@ -64,14 +66,32 @@ impl std::fmt::Debug for Refuses {
 }
 
 impl Runs {
-    /// Units of a kind, whatever they ask for.
-    pub fn new(kind: UnitKind, executor: &str) -> Self {
-        Self { kind, executor: executor.to_owned(), refuses: None }
+    /// Units of these kinds, whatever they ask for.
+    pub fn new(kinds: impl Into<UnitKinds>, executor: &str) -> Self {
+        Self { kinds: kinds.into(), executor: executor.to_owned(), refuses: None, lacks: None }
+    }
+
+    /// Why a process can't run there, in one line; `None` if it can.
+    pub fn why_not(&self, process: &Process) -> Option<String> {
+        if process.runnable(self.kinds) {
+            return None;
+        }
+        let (id, executor) = (&process.id, &self.executor);
+        let (has, wants) = match self.kinds.has(UnitKind::Command) {
+            true => ("docker", "commands"),
+            false => ("command", "containers"),
+        };
+        let line =
+            format!("process {id} has only {has} units; this server runs {wants} (executor: {executor})");
+        Some(match &self.lacks {
+            Some(lacks) if has == "docker" => format!("{line}: {lacks}"),
+            _ => line,
+        })
     }
 
     /// What the unit that would run may not ask for.
     pub(super) fn faults(&self, process: &Process, file: &Path, place: Place) -> Vec<Fault> {
-        let (Some(refuses), Some(unit)) = (&self.refuses, process.unit_for(self.kind)) else {
+        let (Some(refuses), Some(unit)) = (&self.refuses, process.unit_for(self.kinds)) else {
             return Vec::new();
         };
         let told = |it: Refused| Finding::at(file, place, &it.path, it.message, Some(it.remedy));
@@ -259,17 +279,7 @@ impl Registry {
 
     /// Why a process can't run on this server, in one line; `None` if it can.
     pub fn why_not_runnable(&self, process: &Process) -> Option<String> {
-        if process.runnable(self.runs.kind) {
-            return None;
-        }
-        let (has, wants) = match self.runs.kind {
-            UnitKind::Command => ("docker", "commands"),
-            UnitKind::Docker => ("command", "containers"),
-        };
-        Some(format!(
-            "process {} has only {has} units; this server runs {wants} (executor: {})",
-            process.id, self.runs.executor
-        ))
+        self.runs.why_not(process)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,5 +1,7 @@
 //! Why an image is not there, by what the machine that wanted it says.
 
+use rutter_core::pull;
+
 /// What is wrong with an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
@@ -22,28 +24,7 @@ pub(super) fn trouble(reason: &str, message: &str, image: &str) -> Option<Troubl
         }
         _ => return None,
     };
-    let message = message.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    // A registry that does not answer is no registry without the image.
-    let (why, is_final) = if says(&[
-        "no such host",
-        "dial tcp",
-        "timeout",
-        "connection re",
-        "tls:",
-        "unavailable",
-        "too many requests",
-    ]) {
-        ("its registry can't be reached", false)
-    } else if says(&["not found", "manifest unknown", "name unknown", "does not exist"]) {
-        ("there is no such image", true)
-    } else if says(&["unauthorized", "denied", "authentication", "forbidden", "authorization failed"]) {
-        ("its registry refuses access", true)
-    } else if says(&["no match for platform"]) {
-        ("there is none for this kind of machine", true)
-    } else {
-        ("it is tried again", false)
-    };
+    let pull::Trouble { why, is_final } = pull::trouble(message);
     let reason = format!("the image `{image}` can't be fetched: {why}");
     // What is final is believed at the second look.
     Some(Trouble { reason, is_final: is_final && backing_off })

@@ -48,6 +48,7 @@ impl Bench {
             secrets: Some(self.0.path().join("secrets")),
             program_path: "/first/on/path".into(),
             open_files: None,
+            containers: None,
         };
         change(&mut config);
         LocalExecutor::open(config).await.unwrap()

@@ -46,6 +46,7 @@ async fn server(folder: &str, name: &str, plan: &str) {
         secrets: None,
         program_path: "/usr/bin".into(),
         open_files: None,
+        containers: None,
     })
     .await
     .expect("opens");
