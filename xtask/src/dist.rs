@@ -45,13 +45,26 @@ fn tarball(built: &Built, name: &str) -> anyhow::Result<String> {
     let _ = fs::remove_dir_all(&folder);
     put(built, &folder)?;
     let target = folder.to_str().context("the target folder's name is no UTF-8")?;
-    shell::run(&["cp", "-R", "LICENSE", "README.md", "deploy", "docs", "examples", "processes", target])?;
+    copy_tracked(&["LICENSE", "README.md", "deploy", "docs", "examples", "processes"], &folder)?;
     let parent = target.strip_suffix(name).context("the folder is named so")?;
     let file = format!("{parent}{name}.tar.gz");
     // The same files give the same tarball whoever packs them and when.
     let same = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
     shell::run(&[&["tar", "-C", parent, "-czf", &file][..], &same, &[name]].concat())?;
     Ok(file)
+}
+
+/// Copy what is under version control, and nothing that was built or left beside it.
+fn copy_tracked(parts: &[&str], folder: &Path) -> anyhow::Result<()> {
+    let listed = shell::output(&[&["git", "ls-files", "-z", "--"][..], parts].concat())?;
+    for name in listed.split('\0').filter(|name| !name.is_empty()) {
+        let (from, to) = (shell::root().join(name), folder.join(name));
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::copy(&from, &to).with_context(|| format!("could not copy {}", from.display()))?;
+    }
+    Ok(())
 }
 
 /// The image of `deploy/Dockerfile` as an archive that every engine loads, and the folder that an engine makes it of.

@@ -20,11 +20,15 @@ pub enum IdError {
         limit: usize,
     },
     /// A character that is not allowed.
-    #[error(
-        "has the character {character:?}; letters, digits, '-', '_' and '.' are allowed, and the first must be a letter or digit"
-    )]
+    #[error("has the character {character:?}; letters, digits, '-', '_' and '.' are allowed")]
     Character {
         /// The first such character.
+        character: char,
+    },
+    /// A character that is not allowed at the beginning.
+    #[error("begins with {character:?}; the first character must be a letter or digit")]
+    First {
+        /// It.
         character: char,
     },
     /// Not a UUID.
@@ -43,10 +47,12 @@ fn check_name(text: &str) -> Result<(), IdError> {
     if length > NAME_LIMIT {
         return Err(IdError::TooLong { length, limit: NAME_LIMIT });
     }
-    let allowed =
-        |(at, c): (usize, char)| !(c.is_ascii_alphanumeric() || (at > 0 && matches!(c, '-' | '_' | '.')));
-    match text.chars().enumerate().find(|&at| allowed(at)) {
-        Some((_, character)) => Err(IdError::Character { character }),
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if let Some(character) = text.chars().find(|&c| !allowed(c)) {
+        return Err(IdError::Character { character });
+    }
+    match text.chars().next().filter(|c| !c.is_ascii_alphanumeric()) {
+        Some(character) => Err(IdError::First { character }),
         None => Ok(()),
     }
 }
@@ -216,6 +222,14 @@ mod tests {
         for bad in ["", ".", "..", "../x", "a/b", "a\0b", "a\nb", "ä", "-x", &"x".repeat(300)] {
             assert!(bad.parse::<ProcessId>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_name_is_said() {
+        let said = |text: &str| text.parse::<ProcessId>().unwrap_err().to_string();
+        assert!(said("../x").starts_with("has the character '/'"), "{}", said("../x"));
+        assert_eq!(said("..x"), "begins with '.'; the first character must be a letter or digit");
+        assert!(said("a b").starts_with("has the character ' '"), "{}", said("a b"));
     }
 
     #[test]

@@ -263,6 +263,15 @@ impl Job {
         Ok(self.changed(now))
     }
 
+    /// The next attempt waits for this. `seen` is the job as it was when that was found out: once another attempt has
+    /// started, it has words of its own.
+    pub fn waits_for(self, reason: &str, seen: &Self, now: Timestamp) -> Result<Self, TransitionError> {
+        if (self.launches, self.attempts.len()) != (seen.launches, seen.attempts.len()) {
+            return Err(TransitionError { from: self.status().as_str(), to: "waiting" });
+        }
+        self.progressed(None, Some(reason.to_owned()), now)
+    }
+
     /// An attempt failed.
     pub fn attempt_failed(
         mut self,
@@ -335,5 +344,28 @@ impl Job {
         self.updated = now;
         self.revision += 1;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launched() -> Job {
+        let order: serde_json::Value =
+            serde_json::from_str(include_str!("../test-data/v1/order.json")).unwrap();
+        serde_json::from_value(order["job"].clone()).unwrap()
+    }
+
+    #[test]
+    fn what_was_waited_for_does_not_overwrite_the_words_of_an_attempt_that_started_meanwhile() {
+        let (seen, now) = (launched(), Timestamp::UNIX_EPOCH);
+        let waits = seen.clone().waits_for("the image is fetched", &seen, now).unwrap();
+        assert_eq!(waits.message.as_deref(), Some("the image is fetched"));
+        let started = seen.clone().attempt_started("new", now).unwrap();
+        let started = started.progressed(None, Some("step 1".into()), now).unwrap();
+        assert!(started.clone().waits_for("the image is fetched", &seen, now).is_err());
+        // A further attempt may wait again.
+        assert!(started.clone().waits_for("the image is fetched", &started, now).is_ok());
     }
 }

@@ -174,6 +174,22 @@ impl Logs {
         self.remove_spool(job.id).await
     }
 
+    /// Jobs of which something is spooled.
+    pub async fn spooled(&self) -> Result<Vec<JobId>, LogError> {
+        let listing = |error| spool_error("listing", error);
+        let mut entries = fs::read_dir(&self.spool).await.map_err(listing)?;
+        let mut jobs = Vec::new();
+        while let Some(entry) = entries.next_entry().await.map_err(listing)? {
+            jobs.extend(entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok()));
+        }
+        Ok(jobs)
+    }
+
+    /// Whether something of a job is spooled.
+    pub async fn is_spooled(&self, job: JobId) -> Result<bool, LogError> {
+        Ok(file_length(&self.spool.join(job.to_string())).await?.is_some())
+    }
+
     /// Remove what is spooled of a job.
     pub async fn remove_spool(&self, job: JobId) -> Result<(), LogError> {
         self.lock().retain(|attempt, _| attempt.launch.job != job);

@@ -169,6 +169,13 @@ impl Reconciler {
                 tracing::error!(%error, "could not read the unfinished jobs; trying again");
             }
         }
+        match self.parts.logs.spooled().await {
+            Ok(jobs) => jobs.into_iter().for_each(|id| self.turns.ask(id)),
+            Err(error) => {
+                self.taken_up = false;
+                tracing::error!(%error, "could not list the spooled logs; trying again");
+            }
+        }
         match self.parts.executor.list().await {
             Ok(launches) => {
                 launches.into_iter().for_each(|name| self.turns.ask(name.job));

@@ -56,12 +56,29 @@ fn read<T: DeserializeOwned>(text: &str, duplicate_keys: DuplicateKeyPolicy) -> 
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error.location();
         let bare = error.without_snippet();
-        YamlError {
+        let error = YamlError {
             line: place.map_or(0, |place| place.line()),
             column: place.map_or(0, |place| place.column()),
             message: UserMessageFormatter.format_message(bare).into_owned(),
-        }
+        };
+        tab_up_to(text, error.line).unwrap_or(error)
     })
+}
+
+/// YAML is indented by spaces only; a parser that meets a tab complains of something else, there or a line later.
+fn tab_up_to(text: &str, line: u64) -> Option<YamlError> {
+    if text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let lines = (1..=line).zip(text.lines()).skip(usize::try_from(line.saturating_sub(2)).ok()?);
+    for (number, text) in lines {
+        let indent = text.chars().take_while(|c| matches!(c, ' ' | '\t'));
+        if let Some(at) = indent.into_iter().position(|c| c == '\t') {
+            let message = "is indented by a tab: write spaces, YAML takes no tabs there".to_owned();
+            return Some(YamlError { line: number, column: at as u64 + 1, message });
+        }
+    }
+    None
 }
 
 /// What no parser should see: a text too long, and control characters, which a terminal or a log would obey.
@@ -106,6 +123,20 @@ mod tests {
         assert_eq!((error.line, error.column), (3, 1), "{error}");
         assert!(!error.message.contains("line 3"), "the place stands in its own members: {error}");
         assert!(from_str::<Value>("a: !foo bar").is_err());
+    }
+
+    #[test]
+    fn a_tab_is_called_a_tab() {
+        for (text, line, column) in
+            [("a:\n\tb: 1\n", 2, 1), ("a:\n  b: 1\n\tc: 2\n", 3, 1), ("a:\n  \tb: 1\n  c: 2\n", 2, 3)]
+        {
+            let error = from_str::<Value>(text).unwrap_err();
+            assert_eq!((error.line, error.column), (line, column), "{text:?}: {error}");
+            assert!(error.message.contains("tab"), "{text:?}: {error}");
+        }
+        assert_eq!(from_str::<Value>("{\n\t\"a\": 1\n}").unwrap(), json!({"a": 1}), "JSON may have tabs");
+        let double = from_str::<Value>("{\n\t\"a\": 1,\n\t\"a\": 2\n}").unwrap_err();
+        assert!(!double.message.contains("tab"), "{double}");
     }
 
     #[test]

@@ -190,3 +190,26 @@ fn an_end_that_nobody_saw_is_seen_although_the_database_is_lost() {
     }
     assert_eq!(ran(&server).len(), 2);
 }
+
+/// A job's record is written before its log is moved to the objects: a crash between the two, and the database lost with it.
+#[test]
+fn a_log_that_was_not_archived_is_archived_after_the_database_was_lost() {
+    let mut server = Server::builder()
+        .expect_warning("the database was lost")
+        .package(&noting("ends", "echo a line"))
+        .start();
+    let job = server.client().submit("ends", &json!({}));
+    server.client().finish(&job);
+    let before = server.client().get(&format!("{job}/logs?f=text")).expect(200).text();
+    let id = id_of(&job).to_owned();
+    let segment = server.data().join(format!("objects/jobs/{id}/attempts/1-1/log/000000"));
+    let spool = server.data().join("logs").join(&id);
+    wait_until("its log is archived", || segment.exists() && !spool.exists());
+    server.kill();
+    fs::create_dir(&spool).unwrap();
+    fs::rename(&segment, spool.join("1-1.log")).unwrap();
+    delete_database(&server);
+    server.start();
+    wait_until("its log is archived again", || segment.exists() && !spool.exists());
+    assert_eq!(server.client().get(&format!("{job}/logs?f=text")).expect(200).text(), before);
+}

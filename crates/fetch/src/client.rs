@@ -96,6 +96,20 @@ impl Client {
         Error::Idle { host, seconds: self.policy.idle.as_secs() }
     }
 
+    fn admit(&self, url: &Url) -> Result<(), Error> {
+        self.policy.admit(url)
+    }
+}
+
+impl Policy {
+    /// What can be said of a URL without asking anybody: whether it can never be fetched.
+    ///
+    /// # Errors
+    /// Its form, its scheme, or the address that stands in it.
+    pub fn check(&self, url: &str) -> Result<(), Error> {
+        self.admit(&parse(url)?)
+    }
+
     /// The connector asks no resolver for addresses written as such, so these are judged here.
     fn admit(&self, url: &Url) -> Result<(), Error> {
         if !matches!(url.scheme(), "http" | "https") {
@@ -104,7 +118,7 @@ impl Client {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Error::Credentials);
         }
-        let judge = |address: IpAddr| self.policy.judge(&address.to_string(), address);
+        let judge = |address: IpAddr| self.judge(&address.to_string(), address);
         match url.host() {
             Some(Host::Ipv4(v4)) => judge(v4.into()),
             Some(Host::Ipv6(v6)) => judge(v6.into()),

@@ -103,6 +103,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the [policy](crate::Policy) forbids it: the same request is refused until the operator allows it.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAUrl { .. }
+                | Self::Scheme { .. }
+                | Self::Credentials
+                | Self::PrivateAddress { .. }
+                | Self::NeverReached { .. }
+        )
+    }
+
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::UnknownHost { .. } | Self::Unreachable { .. } | Self::BrokenOff { .. })

@@ -1,6 +1,7 @@
 //! Who calls, and what they may do and see.
 
 use axum::extract::FromRequestParts;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Method, header, request::Parts};
 use rutter_core::{id::CallerId, job::Job};
 
@@ -67,13 +68,17 @@ pub(crate) fn check(
         return match area {
             Area::Public => Ok(Caller { id: None, role: Role::Caller }),
             Area::Callers | Area::Operators => Err(ApiError::Unauthorized {
-                reason: "send a token of this server: `Authorization: Bearer TOKEN`",
+                reason: "send a token of this server: `Authorization: Bearer TOKEN`, or as the password of any name",
                 wrong_token: false,
             }),
         };
     };
-    let token = header.to_str().ok().and_then(bearer);
-    let (id, role) = token.and_then(|token| tokens.find(token)).ok_or(ApiError::Unauthorized {
+    let sent = header.to_str().ok().and_then(Sent::read);
+    if matches!(sent, Some(Sent::Password(_))) && !is_safe(method) {
+        // Browsers add a password to whatever any page asks of them.
+        check_page(config, base, headers)?;
+    }
+    let (id, role) = sent.and_then(|sent| tokens.find(sent.token())).ok_or(ApiError::Unauthorized {
         reason: "the token is not known to this server; ask its operator for one",
         wrong_token: true,
     })?;
@@ -83,9 +88,33 @@ pub(crate) fn check(
     Ok(Caller { id: Some(id.clone()), role: *role })
 }
 
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// How a token is sent.
+enum Sent {
+    /// By a program (RFC 6750).
+    Bearer(String),
+    /// As the password that a person typed into a browser, whatever the name (RFC 7617).
+    Password(String),
+}
+
+impl Sent {
+    fn read(header: &str) -> Option<Self> {
+        let (scheme, rest) = header.split_once(' ')?;
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Bearer(rest.to_owned()));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+        decoded.split_once(':').map(|(_, password)| Self::Password(password.to_owned()))
+    }
+
+    fn token(&self) -> &str {
+        match self {
+            Self::Bearer(token) | Self::Password(token) => token,
+        }
+    }
 }
 
 pub(crate) fn is_safe(method: &Method) -> bool {
@@ -179,5 +208,36 @@ mod tests {
         let caller = ask(&config, Method::GET, "/jobs", &ben).unwrap();
         assert_eq!(caller.owner_filter(), Some(Some("ben".parse().unwrap())));
         assert_eq!(ask(&config, Method::GET, "/jobs", &ada).unwrap().owner_filter(), None);
+    }
+
+    #[test]
+    fn a_browser_sends_the_token_as_a_password_and_only_our_pages_may_use_it() {
+        let file = "- {name: ada, role: caller, token: a-long-enough-secret}";
+        let access = Access::Tokens(Tokens::parse(file).unwrap());
+        let config = ServerConfig { access, ..ServerConfig::default() };
+        let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+        for name in ["ada", "", "whoever"] {
+            let right = basic(&format!("{name}:a-long-enough-secret"));
+            let caller = ask(&config, Method::GET, "/jobs", &[("authorization", &right)]).unwrap();
+            assert_eq!(caller.id, Some("ada".parse().unwrap()), "the token says who it is");
+        }
+        for wrong in ["ada:wrong", "a-long-enough-secret:", "a-long-enough-secret"] {
+            assert_eq!(
+                ask(&config, Method::GET, "/jobs", &[("authorization", &basic(wrong))]),
+                Err(401),
+                "{wrong}"
+            );
+        }
+        assert_eq!(ask(&config, Method::GET, "/jobs", &[("authorization", "Basic ?")]), Err(401));
+        let right = basic("ada:a-long-enough-secret");
+        let post = |header: &str, page: (&'static str, &str)| {
+            let pairs = [("authorization", header), page];
+            ask(&config, Method::POST, "/processes/echo/execution", &pairs).map(|_| ())
+        };
+        assert_eq!(post(&right, ("origin", "http://127.0.0.1:8080")), Ok(()));
+        assert_eq!(post(&right, ("x-none", "")), Ok(()), "curl -u says of no page");
+        assert_eq!(post(&right, ("origin", "https://evil.example")), Err(403));
+        assert_eq!(post(&right, ("sec-fetch-site", "cross-site")), Err(403));
+        assert_eq!(post("Bearer a-long-enough-secret", ("origin", "https://evil.example")), Ok(()));
     }
 }

@@ -5,9 +5,10 @@
 mod message;
 mod retry;
 mod sign;
+mod under_way;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
@@ -18,13 +19,14 @@ use jiff::{SignedDuration, Timestamp};
 use rutter_core::{
     engine::Settings,
     id::JobId,
-    store::{Call, CallId, CallKind, StoreError},
+    store::{Call, CallKind, StoreError},
 };
 use rutter_fetch::{Client, Policy};
-use tokio::{sync::watch, task::JoinSet};
+use rutter_types::{Fault, Subscriber};
+use tokio::sync::watch;
 
 pub use self::sign::KEY_PLACE;
-use self::sign::Key;
+use self::{sign::Key, under_way::UnderWay};
 use crate::{base::Base, config::ServerConfig, state::AppState};
 
 /// Calls at the same time.
@@ -64,9 +66,7 @@ pub async fn run(state: AppState, mut stop: watch::Receiver<bool>) {
 
 struct Dispatcher {
     sender: Sender,
-    /// Calls on their way, with their hosts.
-    under_way: HashMap<CallId, String>,
-    running: JoinSet<(CallId, Sent)>,
+    under_way: UnderWay<Sent>,
     /// Jobs whose progress is told to nobody any more, because the receiver is gone.
     gone: HashSet<JobId>,
 }
@@ -88,6 +88,8 @@ enum Sent {
     Gone,
     /// To be tried again.
     Failed(String),
+    /// It may never be made.
+    Refused(String),
 }
 
 impl Dispatcher {
@@ -96,7 +98,7 @@ impl Dispatcher {
         let key = Key::open(state.engine.objects()).await?;
         let base = base(&state.config);
         let sender = Sender { state, base, client, key };
-        Ok(Self { sender, under_way: HashMap::new(), running: JoinSet::new(), gone: HashSet::new() })
+        Ok(Self { sender, under_way: UnderWay::default(), gone: HashSet::new() })
     }
 
     async fn work(&mut self, mut stop: watch::Receiver<bool>) {
@@ -111,9 +113,12 @@ impl Dispatcher {
             tokio::select! {
                 () = rutter_core::told_to_stop(&mut stop) => return,
                 () = engine.calls().notified() => {}
-                Some(ended) = self.running.join_next() => match ended {
-                    Ok((id, sent)) => self.ended(id, &sent),
-                    Err(error) => tracing::error!(%error, "a callback ended unexpectedly"),
+                Some((call, ended)) = self.under_way.next() => match ended {
+                    Ok(sent) => self.ended(&call, &sent),
+                    Err(error) => {
+                        tracing::error!(job.id = %call.id.job, %error, "a callback ended unexpectedly");
+                        self.sender.note(&call, &Sent::Failed(error.to_string())).await;
+                    }
                 },
                 () = tokio::time::sleep(POLL) => {}
             }
@@ -133,11 +138,11 @@ impl Dispatcher {
             if self.under_way.len() >= AT_ONCE {
                 return Ok(());
             }
-            if self.under_way.contains_key(&call.id) {
+            if self.under_way.has(&call.id) {
                 continue;
             }
             let host = host_of(&call.url);
-            if self.under_way.values().filter(|busy| **busy == host).count() >= PER_HOST {
+            if self.under_way.to(&host) >= PER_HOST {
                 behind.push(call);
                 continue;
             }
@@ -150,18 +155,17 @@ impl Dispatcher {
     }
 
     fn start(&mut self, call: Call, host: String) {
-        self.under_way.insert(call.id, host);
         let sender = self.sender.clone();
         let unwanted = call.kind == CallKind::Progress && self.gone.contains(&call.id.job);
-        self.running.spawn(async move {
+        self.under_way.start(call.clone(), host, async move {
             let sent = if unwanted { Sent::Done } else { sender.send(&call).await };
             sender.note(&call, &sent).await;
-            (call.id, sent)
+            sent
         });
     }
 
-    fn ended(&mut self, id: CallId, sent: &Sent) {
-        self.under_way.remove(&id);
+    fn ended(&mut self, call: &Call, sent: &Sent) {
+        let id = call.id;
         match id.kind {
             CallKind::Progress if *sent == Sent::Gone => {
                 // Forgotten ones are called once more, which does no harm.
@@ -191,6 +195,10 @@ impl Sender {
         let store = self.state.engine.store();
         let noted = match sent {
             Sent::Done | Sent::Gone => store.call_done(call).await,
+            Sent::Refused(reason) => {
+                tracing::warn!(job.id = %call.id.job, reason, "a callback is given up: it is not allowed");
+                store.call_done(call).await
+            }
             Sent::Failed(reason) => match retry::again(call, self.state.engine.clock().now()) {
                 Some(due) => {
                     tracing::debug!(job.id = %call.id.job, reason, "a callback failed; it is tried again");
@@ -222,6 +230,7 @@ impl Sender {
         };
         match tokio::time::timeout(PATIENCE, self.post(call, body)).await {
             Err(_) => Sent::Failed(format!("no answer for {} s", PATIENCE.as_secs())),
+            Ok(Err(error)) if error.is_refusal() => Sent::Refused(error.to_string()),
             Ok(Err(error)) => Sent::Failed(error.to_string()),
             Ok(Ok(200..=299)) => Sent::Done,
             Ok(Ok(410)) => {
@@ -254,6 +263,25 @@ fn message_id(call: &Call) -> String {
 fn host_of(url: &str) -> String {
     let url = url::Url::parse(url).ok();
     url.map(|url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned()).unwrap_or_default()
+}
+
+/// URLs of a subscriber that could never be called: nobody would notice later.
+pub(crate) fn faults(settings: &Settings, subscriber: &Subscriber) -> Vec<Fault> {
+    refused(&policy(settings), subscriber)
+}
+
+fn refused(policy: &Policy, subscriber: &Subscriber) -> Vec<Fault> {
+    let members = [
+        ("successUri", &subscriber.success),
+        ("inProgressUri", &subscriber.in_progress),
+        ("failedUri", &subscriber.failed),
+    ];
+    let given = members.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?)));
+    let refused = given.filter_map(|(name, url)| {
+        let error = policy.check(url).err()?;
+        Some(Fault::new(format!("/subscriber/{name}"), format!("can't be called: {error}")))
+    });
+    refused.collect()
 }
 
 /// Callbacks reach what references may reach, and are not redirected.
@@ -300,6 +328,36 @@ mod tests {
             let config = ServerConfig { listen: listen.parse().unwrap(), ..ServerConfig::default() };
             assert_eq!(base(&config).as_str(), link);
         }
+    }
+
+    #[test]
+    fn what_could_never_be_called_is_refused_before_anything_runs() {
+        let policy = |private_networks, allow: &[&str]| Policy {
+            private_networks,
+            allow: allow.iter().filter_map(|text| text.parse().ok()).collect(),
+            max_bytes: 1,
+            idle: PATIENCE,
+            max_redirects: 0,
+        };
+        let pointers = |policy: &Policy, url: &str| {
+            let subscriber = Subscriber { success: Some(url.into()), ..Subscriber::default() };
+            refused(policy, &subscriber).into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+        };
+        let (laptop, public) = (policy(true, &[]), policy(false, &[]));
+        for never in
+            ["http://169.254.169.254/x", "http://[fe80::1]/", "http://0.0.0.0/", "ftp://h/", "http://u:p@h/"]
+        {
+            assert_eq!(pointers(&laptop, never), ["/subscriber/successUri"], "{never}");
+        }
+        for private in ["http://127.0.0.1:9/", "http://2130706433/", "http://[::ffff:10.0.0.1]/"] {
+            assert!(pointers(&laptop, private).is_empty(), "{private}");
+            assert_eq!(pointers(&public, private).len(), 1, "{private}");
+        }
+        assert!(pointers(&policy(false, &["10.0.0.0/8"]), "http://10.0.0.1/").is_empty());
+        assert!(
+            pointers(&public, "https://example.org/hook").is_empty(),
+            "names are looked up when they are called"
+        );
     }
 
     #[test]

@@ -302,7 +302,11 @@ impl ApiError {
         match self {
             Self::Invalid(faults) if faults.len() == 1 => {
                 let fault = &faults[0];
-                format!("{}: {}", fault.pointer, fault.detail)
+                match fault.pointer.as_str() {
+                    // The whole body.
+                    "" => fault.detail.clone(),
+                    pointer => format!("{pointer}: {}", fault.detail),
+                }
             }
             Self::Store(StoreError::Full)
             | Self::Objects(ObjectError::NoSpace)
@@ -347,14 +351,16 @@ impl ApiError {
         let mut headers = HeaderMap::new();
         let mut add = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
+                headers.append(name, value);
             }
         };
         match self {
-            Self::Unauthorized { wrong_token: true, .. } => {
-                add(header::WWW_AUTHENTICATE, "Bearer realm=\"rutter\", error=\"invalid_token\"");
+            Self::Unauthorized { wrong_token, .. } => {
+                let why = if *wrong_token { ", error=\"invalid_token\"" } else { "" };
+                add(header::WWW_AUTHENTICATE, &format!("Bearer realm=\"rutter\"{why}"));
+                // Browsers know no other way to ask a person for a token.
+                add(header::WWW_AUTHENTICATE, "Basic realm=\"rutter\", charset=\"UTF-8\"");
             }
-            Self::Unauthorized { .. } => add(header::WWW_AUTHENTICATE, "Bearer realm=\"rutter\""),
             Self::SyncTimeout { job, .. } => add(header::LINK, &format!("<{job}>; rel=\"monitor\"")),
             Self::UnsupportedMediaType { allowed, .. } => {
                 add(HeaderName::from_static("accept-post"), allowed)

@@ -57,6 +57,9 @@ pub(super) fn guess(command: &[String], here: &Path, name: &str) -> anyhow::Resu
     let mut words = command.iter().peekable();
     let Some(program) = words.next() else { bail!("the command is empty: write it after `--`") };
     let mut code_flag = rutter_core::process::code_flag(program);
+    if program.contains('/') && !program.starts_with('/') {
+        must_be_there(program, here)?;
+    }
     let program = guess.program(program, here, name);
     guess.items.push(Item::Text(program));
     while let Some(word) = words.next() {
@@ -66,6 +69,9 @@ pub(super) fn guess(command: &[String], here: &Path, name: &str) -> anyhow::Resu
             guess.items.push(Item::Text(escaped(word)));
             guess.items.extend(words.next().map(|code| Item::Text(escaped(code))));
             continue;
+        }
+        if code_flag.is_some() && is_script(word) {
+            must_be_there(word, here)?;
         }
         code_flag = code_flag.filter(|_| is_flag(word));
         if let Some((flag, value)) = word.split_once('=').filter(|(flag, _)| is_flag(flag)) {
@@ -86,6 +92,21 @@ pub(super) fn guess(command: &[String], here: &Path, name: &str) -> anyhow::Resu
         }
     }
     Ok(guess)
+}
+
+/// Whether an interpreter's word looks like the file that it is to run.
+fn is_script(word: &str) -> bool {
+    const ENDINGS: [&str; 9] = ["py", "sh", "r", "jl", "pl", "js", "rb", "lua", "m"];
+    let ending = Path::new(word).extension().and_then(|it| it.to_str()).unwrap_or_default();
+    !is_flag(word) && ENDINGS.contains(&ending.to_ascii_lowercase().as_str())
+}
+
+/// Without it the package would be right, and every job fail.
+fn must_be_there(word: &str, here: &Path) -> anyhow::Result<()> {
+    if here.join(word).exists() {
+        return Ok(());
+    }
+    bail!("there is no file {word:?} in {}: write its path as it is from there", here.display())
 }
 
 /// `-5` is a number.

@@ -91,6 +91,19 @@ fn whatever_was_typed_gives_a_right_package() {
     }
 }
 
+#[test]
+fn a_file_that_is_missing_is_told_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [&["python3", "missing.py", "--level", "3"][..], &["./missing"], &["Rscript", "missing.R"]]
+    {
+        let error = make_in(folder.path(), "flood", command).unwrap_err().to_string();
+        assert!(error.contains("there is no file") && error.contains("missing"), "{error}");
+        assert!(!folder.path().join("flood").exists());
+    }
+    make_in(folder.path(), "module", &["python3", "-m", "http.server"]).unwrap();
+    make_in(folder.path(), "code", &["python3", "-c", "import model.py"]).unwrap();
+}
+
 fn check(file: &Path) -> (String, bool) {
     let args = crate::check::CheckArgs { paths: vec![file.to_owned()], json: false };
     crate::check::report(&args, &Runs::new(UnitKind::Command, "local")).unwrap()

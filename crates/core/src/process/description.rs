@@ -95,13 +95,13 @@ fn id(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<ProcessId> {
         return None;
     };
     let text = report.text(&member)?;
-    text.parse().map_err(|error| bad_id(report, &member, text, &error)).ok()
+    text.parse().map_err(|error| bad_id(report, member.node.place, &member.path, text, &error)).ok()
 }
 
 /// A fault for a name that can't be an identifier.
-pub(super) fn bad_id(report: &mut Report<'_>, spot: &Spot<'_>, text: &str, error: &IdError) {
+pub(super) fn bad_id(report: &mut Report<'_>, at: Place, path: &str, text: &str, error: &IdError) {
     let message = format!("the identifier {:?} {error}", shorten(text));
-    report.fault(spot, message, format!("write for example {:?}", safe_name(text)));
+    report.fault_at(at, path, message, Some(format!("write for example {:?}", safe_name(text))));
 }
 
 fn safe_name(text: &str) -> String {

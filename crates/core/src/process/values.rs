@@ -10,7 +10,7 @@ use super::{
     Input, Output,
     default_file::{self, Reference},
     description::{bad_id, keywords, metadata},
-    located::{Kind, Node},
+    located::{Key, Kind, Node},
     schema_walk,
     walk::{Report, Spot},
 };
@@ -52,8 +52,8 @@ pub(super) fn inputs(
     files: &mut Vec<PathBuf>,
 ) -> IndexMap<InputId, Input> {
     let mut inputs = IndexMap::new();
-    for (name, spot) in named(report, process, "inputs") {
-        let id = name.parse().map_err(|error| bad_id(report, &spot, name, &error));
+    for (key, spot) in named(report, process, "inputs") {
+        let id = key.text.parse().map_err(|error| bad_id(report, key.place, &spot.path, &key.text, &error));
         let input = input(report, &spot, folder, files);
         if let (Ok(id), Some(input)) = (id, input) {
             inputs.insert(id, input);
@@ -65,8 +65,8 @@ pub(super) fn inputs(
 /// Every output in order, as for [`inputs`].
 pub(super) fn outputs(report: &mut Report<'_>, process: &Spot<'_>) -> IndexMap<OutputId, Output> {
     let mut outputs = IndexMap::new();
-    for (name, spot) in named(report, process, "outputs") {
-        let id = name.parse().map_err(|error| bad_id(report, &spot, name, &error));
+    for (key, spot) in named(report, process, "outputs") {
+        let id = key.text.parse().map_err(|error| bad_id(report, key.place, &spot.path, &key.text, &error));
         let output = output(report, &spot);
         if let (Ok(id), Some(output)) = (id, output) {
             outputs.insert(id, output);
@@ -76,7 +76,7 @@ pub(super) fn outputs(report: &mut Report<'_>, process: &Spot<'_>) -> IndexMap<O
 }
 
 /// The members of `inputs` or `outputs`.
-fn named<'a>(report: &mut Report<'_>, process: &Spot<'a>, member: &str) -> Vec<(&'a str, Spot<'a>)> {
+fn named<'a>(report: &mut Report<'_>, process: &Spot<'a>, member: &str) -> Vec<(&'a Key, Spot<'a>)> {
     let Some(spot) = process.get(member) else { return Vec::new() };
     if matches!(spot.node.kind, Kind::List(_)) {
         let remedy = format!("write {member} by name: `{member}: {{level: {{schema: {{type: number}}}}}}`");
@@ -86,7 +86,7 @@ fn named<'a>(report: &mut Report<'_>, process: &Spot<'a>, member: &str) -> Vec<(
     if !report.any_object(&spot) {
         return Vec::new();
     }
-    spot.members().into_iter().map(|(key, spot)| (key.text.as_str(), spot)).collect()
+    spot.members()
 }
 
 /// Members of other classes of the standard: doing as if they had no meaning would be a lie.

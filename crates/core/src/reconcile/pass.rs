@@ -85,7 +85,7 @@ impl Parts {
     pub(super) async fn waits_for(&self, job: &Job, reason: &str) -> Result<(), PassError> {
         if job.message.as_deref() != Some(reason) {
             let now = self.clock.now();
-            self.change(job.id, |job| job.progressed(None, Some(reason.to_owned()), now)).await?;
+            self.change(job.id, |now_it_is| now_it_is.waits_for(reason, job, now)).await?;
         }
         Ok(())
     }
@@ -122,7 +122,8 @@ impl Parts {
         if !ended {
             return Ok(());
         }
-        if !job.archived {
+        // A job that came back with its record may have left its log behind: the record is written first.
+        if !job.archived || self.logs.is_spooled(job.id).await? {
             self.archive(job).await?;
         }
         if let Some(name) = job.launch_name() {

@@ -133,7 +133,8 @@ impl<'a> Container<'a> {
         let into = format!("{}:/", self.name());
         self.engine().feed("fill the container", &["cp".into(), "-".into(), into.into()], &archive).await?;
         self.mark_started().map_err(failed("write to", self.folder.path()))?;
-        let Err(error) = self.engine().ask("start the container", &["start", &self.name()]).await else {
+        let (folder, name) = (self.folder.path(), self.name());
+        let Err(error) = self.engine().ask_in(folder, "start the container", &["start", &name]).await else {
             return Ok(Standing::Unseen);
         };
         // It may have been started all the same: never start it twice.

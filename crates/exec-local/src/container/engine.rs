@@ -158,7 +158,19 @@ impl Engine {
         input: &[u8],
     ) -> Result<String, EngineError> {
         let slow = |_| EngineError::Slow { engine: self.kind.name(), doing, seconds: PATIENCE.as_secs() };
-        timeout(PATIENCE, self.run(doing, args, input)).await.map_err(slow)?
+        timeout(PATIENCE, self.run(doing, args, input, None)).await.map_err(slow)?
+    }
+
+    /// Let it start something that lives on, in a folder: what supervises it may leave files there.
+    pub(crate) async fn ask_in(
+        &self,
+        folder: &Path,
+        doing: &'static str,
+        args: &[&str],
+    ) -> Result<String, EngineError> {
+        let slow = |_| EngineError::Slow { engine: self.kind.name(), doing, seconds: PATIENCE.as_secs() };
+        let args: Vec<OsString> = args.iter().map(Into::into).collect();
+        timeout(PATIENCE, self.run(doing, &args, &[], Some(folder))).await.map_err(slow)?
     }
 
     /// Let it do something.
@@ -174,14 +186,23 @@ impl Engine {
         args: &[&str],
     ) -> Result<String, EngineError> {
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
-        self.run(doing, &args, &[]).await
+        self.run(doing, &args, &[], None).await
     }
 
     /// It keeps the server's own environment: that says where its files and its service are.
-    async fn run(&self, doing: &'static str, args: &[OsString], input: &[u8]) -> Result<String, EngineError> {
+    async fn run(
+        &self,
+        doing: &'static str,
+        args: &[OsString],
+        input: &[u8],
+        folder: Option<&Path>,
+    ) -> Result<String, EngineError> {
         let run = |source| EngineError::Run { program: self.program.clone(), source };
         let mut command = Command::new(&self.program);
         command.args(args).kill_on_drop(true);
+        if let Some(folder) = folder {
+            command.current_dir(folder);
+        }
         let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(run)?;

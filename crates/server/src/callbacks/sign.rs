@@ -25,7 +25,7 @@ pub(super) enum KeyError {
     Objects(#[from] ObjectError),
     #[error("the system gives no random bytes")]
     Random(#[from] std::io::Error),
-    #[error("the object {KEY_PLACE:?} must be {PREFIX} and base64; remove it to have a new one made")]
+    #[error("<data>/objects/{KEY_PLACE} must be {PREFIX} and base64; remove it to have a new one made")]
     Form,
 }
 
@@ -39,7 +39,9 @@ impl Key {
         tokio::fs::File::open("/dev/urandom").await?.read_exact(&mut bytes).await?;
         let text = format!("{PREFIX}{}", STANDARD.encode(&bytes));
         objects.put(KEY_PLACE, text.into()).await?;
-        tracing::info!("a key for signing callbacks was made; receivers verify with the object {KEY_PLACE}");
+        tracing::info!(
+            "a key for signing callbacks was made; receivers verify with <data>/objects/{KEY_PLACE}"
+        );
         Ok(Self(bytes))
     }
 

@@ -27,7 +27,7 @@ use super::{job::status_json, results};
 use crate::{
     access::Caller,
     base::Base,
-    body,
+    body, callbacks,
     error::ApiError,
     negotiate,
     render::{
@@ -57,6 +57,7 @@ async fn execute(
     let key = request::key(headers)?;
     let bytes = body::read(&state.config.limits, headers, body).await?;
     let read = request::read(&bytes, state.config.limits.json_depth)?;
+    check_subscriber(&state, &read.request)?;
     let prefer = Prefer::of(headers);
     let way = way(process, &prefer, state.config.limits.sync_wait);
     let f = negotiate::f_of(&parts.uri);
@@ -68,6 +69,15 @@ async fn execute(
     let order = Order { key, digest: hex(&Sha256::digest(&bytes)), mode: way.mode, read, caller: caller.id };
     let job = submit(&state, &base, process.clone(), order).await?;
     answer(&state, &base, job, &way, &wish).await
+}
+
+/// Whether those who want to be called may be.
+fn check_subscriber(state: &AppState, request: &rutter_types::ExecuteRequest) -> Result<(), ApiError> {
+    let Some(subscriber) = &request.subscriber else { return Ok(()) };
+    match callbacks::faults(state.engine.settings(), subscriber) {
+        faults if faults.is_empty() => Ok(()),
+        faults => Err(ApiError::Invalid(faults)),
+    }
 }
 
 /// What is submitted.

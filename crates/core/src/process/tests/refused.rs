@@ -219,3 +219,12 @@ executionUnit: []
         assert!(!message.contains("duplicate") || remedy.contains("remove one of the two"), "{fault}");
     }
 }
+
+#[test]
+fn a_bad_name_of_an_input_is_marked_itself() {
+    let text = "processDescription:\n  process:\n    id: p\n    inputs:\n      wrong name:\n        schema: {type: number}\n\
+                executionUnit: {type: command, command: [m]}\n";
+    let faults = read(text).unwrap_err();
+    let fault = faults.iter().find(|fault| fault.message.contains("identifier")).unwrap();
+    assert_eq!((fault.line, fault.column), (5, 7), "{fault}");
+}
