@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use rutter_core::store::{Call as StoredCall, CallId, CallKind};
 use rutter_server::callbacks::{self, KEY_PLACE};
 use rutter_types::agent::{Outcome, Phase, Progress};
 use serde_json::{Value, json};
@@ -176,6 +177,45 @@ async fn a_busy_receiver_is_called_again_with_the_same_id_and_a_gone_one_is_not(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("calls are left");
+}
+
+#[tokio::test]
+async fn what_may_not_be_called_is_refused_at_once_and_given_up_at_once() {
+    let Setting { server, _stop, .. } = setting().await;
+    let never = "http://169.254.169.254/latest";
+    let asked = asking(&["text"], json!({"subscriber": {"successUri": never}}));
+    let answer = server.post("/processes/both/execution", &[("prefer", "respond-async")], &asked).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["errors"][0]["pointer"], "/subscriber/successUri");
+    // A name that leads there is found out when it is called.
+    let id = server.submit("both", &asking(&["text"], json!({}))).await;
+    let engine = &server.state.engine;
+    let now = engine.clock().now();
+    let id_of_call = CallId { job: id, kind: CallKind::Success };
+    let call = StoredCall {
+        id: id_of_call,
+        kind: id_of_call.kind,
+        url: never.into(),
+        tries: 0,
+        created: now,
+        due: now,
+    };
+    loop {
+        let mut job = engine.store().get(id).await.unwrap().unwrap();
+        job.revision += 1;
+        if engine.store().replace(&job, std::slice::from_ref(&call)).await.unwrap() {
+            break;
+        }
+    }
+    engine.calls().notify_one();
+    let far = now + jiff::SignedDuration::from_hours(48);
+    for _ in 0..400 {
+        if engine.store().calls_due(far, 10).await.unwrap().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it is tried again");
 }
 
 #[tokio::test]

@@ -275,3 +275,12 @@ async fn unknown_processes_and_methods_are_told() {
     assert_eq!(server.post("/processes/bth/execution", &[], &json!({})).await.status, 404);
     assert_eq!(server.get(BOTH, &[]).await.status, 405);
 }
+
+#[tokio::test]
+async fn a_fault_of_the_whole_body_is_told_without_a_place() {
+    let server = server().await;
+    let answer = raw(&server, "application/json", "[]").await;
+    assert_eq!(answer.status, 400);
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("the body must be a JSON object"), "{detail}");
+}
