@@ -61,16 +61,16 @@ fn read<T: DeserializeOwned>(text: &str, duplicate_keys: DuplicateKeyPolicy) -> 
             column: place.map_or(0, |place| place.column()),
             message: UserMessageFormatter.format_message(bare).into_owned(),
         };
-        tab_up_to(text, error.line).unwrap_or(error)
+        tab_near(text, error.line).unwrap_or(error)
     })
 }
 
-/// YAML is indented by spaces only; a parser that meets a tab complains of something else, there or a line later.
-fn tab_up_to(text: &str, line: u64) -> Option<YamlError> {
+/// YAML is indented by spaces only; a parser that meets a tab complains of something else, there or a line before or after.
+fn tab_near(text: &str, line: u64) -> Option<YamlError> {
     if text.trim_start().starts_with(['{', '[']) {
         return None;
     }
-    let lines = (1..=line).zip(text.lines()).skip(usize::try_from(line.saturating_sub(2)).ok()?);
+    let lines = (1..=line + 1).zip(text.lines()).skip(usize::try_from(line.saturating_sub(2)).ok()?);
     for (number, text) in lines {
         let indent = text.chars().take_while(|c| matches!(c, ' ' | '\t'));
         if let Some(at) = indent.into_iter().position(|c| c == '\t') {

@@ -74,6 +74,7 @@ fn names_that_are_paths_are_refused() {
 #[test]
 fn whatever_was_typed_gives_a_right_package() {
     let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("m"), "#!/bin/sh\n").unwrap();
     let commands: [&[&str]; 9] = [
         &["true"],
         &["m", "--a", "yes", "--b", "null", "--c", "0755", "--d", "1_000"],

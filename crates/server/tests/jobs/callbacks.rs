@@ -201,7 +201,7 @@ async fn what_may_not_be_called_is_refused_at_once_and_given_up_at_once() {
         due: now,
     };
     loop {
-        let mut job = engine.store().get(id).await.unwrap().unwrap();
+        let mut job = (*engine.store().get(id).await.unwrap().unwrap()).clone();
         job.revision += 1;
         if engine.store().replace(&job, std::slice::from_ref(&call)).await.unwrap() {
             break;
