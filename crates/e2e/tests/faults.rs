@@ -382,6 +382,7 @@ fn before_a_full_disk() -> ServerBuilder {
         "could not start; trying again",
         "could not remove old jobs; trying again",
         "the disk is nearly full",
+        "the latest steps of jobs are not on the disk yet",
     ];
     let server = Server::builder().config("local: {cpus: 4}").config("jobs: {maxDiskPercent: 100}");
     said.into_iter().fold(server, ServerBuilder::expect_warning)
