@@ -41,8 +41,9 @@ fn result(client: &Client, process: &str) -> String {
 #[test]
 fn results_come_from_markers_the_last_word_and_the_log() {
     let _turn = bed::turn();
+    // Two streams have no order but that in which they were read: what is to count as later must be later.
     let large = format!(
-        "{MARKED}; echo PYGEOAPI_K8S_MANAGER_RESULT_START; echo -n '{{\"x\": \"'; \
+        "{MARKED}; sleep 1; echo PYGEOAPI_K8S_MANAGER_RESULT_START; echo -n '{{\"x\": \"'; \
         head -c 200000 /dev/zero | tr '\\0' y; echo '\"}}'"
     );
     let packages = [
