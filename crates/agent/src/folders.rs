@@ -19,6 +19,7 @@ pub(crate) struct Folders {
     pub(crate) progress: PathBuf,
     pub(crate) inputs_file: PathBuf,
     pub(crate) stdout: PathBuf,
+    pub(crate) printed: PathBuf,
 }
 
 impl Folders {
@@ -33,6 +34,7 @@ impl Folders {
             progress: root.join("progress"),
             inputs_file: root.join("inputs.json"),
             stdout: root.join("stdout"),
+            printed: root.join("printed"),
         };
         for folder in [&folders.inputs, &folders.outputs, &folders.work, &folders.temporary] {
             make(folder)?;

@@ -336,12 +336,14 @@ fn server_config(
         Some(Auth::TokenFile(path)) => rutter_server::Access::from_token_file(path)
             .with_context(|| format!("server.auth.tokenFile: {}", path.display()))?,
     };
+    let caller_token = server.caller_token_file.as_deref().map(caller_token).transpose()?;
     let public_url = server.public_url.as_deref().map(str::parse).transpose().context("server.publicUrl")?;
     Ok(rutter_server::ServerConfig {
         listen: address,
         public_url,
         trusted_proxies: networks(&server.trusted_proxies)?,
         access,
+        caller_token,
         allowed_origins: server.allowed_origins.clone(),
         title: server.title.clone(),
         description: server.description.clone(),
@@ -354,6 +356,14 @@ fn server_config(
             connections: limits.connections.min(files::connections(files.now)),
             ..limits
         },
+    })
+}
+
+fn caller_token(path: &Path) -> anyhow::Result<rutter_server::CallerToken> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("server.callerTokenFile: could not read {}", path.display()))?;
+    rutter_server::CallerToken::new(text.trim()).with_context(|| {
+        format!("server.callerTokenFile: {} is empty: write the token into it", path.display())
     })
 }
 

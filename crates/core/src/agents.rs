@@ -113,6 +113,9 @@ impl Agents {
     /// Signs of life.
     pub async fn progress(&self, attempt: &AttemptName, progress: Progress) -> Result<(), AgentError> {
         let job = self.active(attempt).await?;
+        if progress.phase == Phase::Uploading {
+            self.program_ended(attempt, &self.plan(&job).await?);
+        }
         let now = self.0.clock.now();
         let message = progress.message.or_else(|| match progress.phase {
             Phase::Staging => Some("inputs are fetched".into()),
@@ -196,6 +199,7 @@ impl Agents {
             Err(error) => return Err(error),
         };
         let plan = self.plan(&job).await?;
+        self.program_ended(attempt, &plan);
         let tail = self.0.logs.tail(&job, TAIL_LINES).await?;
         match failure::exception_of(&report.outcome, &plan.limits, tail.clone()) {
             Some(exception) => self.fail(attempt, &plan, report, exception).await,
@@ -205,6 +209,14 @@ impl Agents {
                     self.fail(attempt, &plan, report, failure::with_tail(exception, tail)).await
                 }
             },
+        }
+    }
+
+    /// What the last attempt held is for others to have from here on.
+    fn program_ended(&self, attempt: &AttemptName, plan: &Plan) {
+        if plan.retries == 0 {
+            self.0.executor.program_ended(attempt.launch);
+            self.0.signal(Signal::Room);
         }
     }
 
@@ -331,6 +343,8 @@ fn work_order(job: &Job, plan: Plan) -> WorkOrder {
     let sees_folder = plan.unit == PlannedUnit::Command;
     WorkOrder {
         job: job.id.to_string(),
+        variables: plan.variables(job.id),
+        keeps_home: !plan.contract.is_ours(),
         process: plan.told_id,
         inputs: plan.inputs,
         stage: plan.stage,

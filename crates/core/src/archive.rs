@@ -116,6 +116,16 @@ pub async fn open(
     objects: &Objects,
     keys_from: Timestamp,
 ) -> Result<InstanceId, OpenError> {
+    open_as(store, objects, keys_from, InstanceId::generate()).await
+}
+
+/// The same; a new installation is called `new`. For one that has to know itself again without anything of its own.
+pub async fn open_as(
+    store: &dyn JobStore,
+    objects: &Objects,
+    keys_from: Timestamp,
+    new: InstanceId,
+) -> Result<InstanceId, OpenError> {
     let known: Option<Instance> = objects.get_json(INSTANCE).await?;
     if let Some(found) = known.as_ref().map(|known| known.version).filter(|version| *version > VERSION) {
         return Err(OpenError::Newer { found });
@@ -135,10 +145,9 @@ pub async fn open(
             Ok(known.id)
         }
         (None, None) => {
-            let id = InstanceId::generate();
-            objects.put_json(INSTANCE, &Instance::new(id)).await?;
-            store.set_instance(id).await?;
-            Ok(id)
+            objects.put_json(INSTANCE, &Instance::new(new)).await?;
+            store.set_instance(new).await?;
+            Ok(new)
         }
     }
 }
@@ -170,6 +179,52 @@ async fn read(objects: &Objects, id: JobId) -> Result<Option<(Job, Option<Plan>)
     Ok(order.map(|order| (order.job, Some(order.plan))))
 }
 
+/// What a launch needs, for an executor that keeps it with the launch.
+pub(crate) fn order_record(job: &Job, plan: &Plan) -> Vec<u8> {
+    record(&Record::Order(Box::new(Order { version: VERSION, job: job.clone(), plan: plan.clone() })))
+}
+
+/// The whole record of a job that is over, for the same. Results that are objects are not in it.
+pub(crate) fn final_record(job: &Job) -> Vec<u8> {
+    let mut job = job.clone();
+    job.archived = true;
+    record(&Record::Final(Box::new(Final { version: VERSION, job })))
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Record {
+    Order(Box<Order>),
+    Final(Box<Final>),
+}
+
+fn record(record: &Record) -> Vec<u8> {
+    // Types of our own always have a text.
+    serde_json::to_vec(record).unwrap_or_default()
+}
+
+/// Put jobs back of which an executor kept records with their launches and the store knows nothing. Gives how many.
+///
+/// # Errors
+/// The store fails.
+pub async fn take_up(store: &dyn JobStore, records: &[Vec<u8>]) -> Result<usize, OpenError> {
+    let mut restored = 0;
+    for text in records {
+        let (job, plan) = match serde_json::from_slice(text) {
+            Ok(Record::Order(order)) => (order.job, Some(order.plan)),
+            Ok(Record::Final(last)) => (last.job, None),
+            Err(error) => {
+                tracing::error!(%error, "a job's record in the cluster can't be read and is left out");
+                continue;
+            }
+        };
+        if store.gone(job.id).await?.is_none() && store.get(job.id).await?.is_none() {
+            restored += usize::from(store.restore(&job, plan.as_ref()).await?);
+        }
+    }
+    Ok(restored)
+}
+
 impl Parts {
     /// Write what a launch needs; before the launch.
     pub(crate) async fn write_order(&self, job: &Job, plan: &Plan) -> Result<(), EngineError> {
@@ -179,6 +234,11 @@ impl Parts {
             Ok(self.objects.put_json_unsynced(&order_key(job.id), &order).await?)
         };
         self.writing::<_, EngineError>(job.id, work).await.map(|_| ())
+    }
+
+    /// Whether what a launch needs is written.
+    pub(crate) async fn has_order(&self, id: JobId) -> Result<bool, EngineError> {
+        Ok(self.objects.size(&order_key(id)).await?.is_some())
     }
 
     /// Write the whole record of a job that is over; one that is there already is the same and stays.

@@ -180,6 +180,12 @@ impl Engine {
             validate::validate(process, &submission.request, &context).map_err(SubmitError::Invalid)?;
         self.check_own_results(&valid, submission.caller.as_ref()).await?;
         let plan = plan::plan(process, unit, &valid, &parts.settings.plan);
+        if let Some(over) = plan.inputs_too_long() {
+            let detail = format!(
+                "are {over} bytes longer than the environment variable in which this program looks for them can be: send less, or a link"
+            );
+            return Err(SubmitError::Invalid(vec![Fault::new("/inputs", detail)]));
+        }
         let job = new_job(&submission, valid.shape, parts.clock.now());
         loop {
             match parts.store.insert(&job, &plan).await? {

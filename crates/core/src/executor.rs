@@ -25,6 +25,36 @@ pub trait Executor: Send + Sync {
     /// Start a launch that [`Executor::admit`] named. A second call finds the first.
     async fn launch(&self, name: LaunchName, plan: &Plan) -> Result<(), ExecutorError>;
 
+    /// The same, and keep the job's record with the launch, where nothing that the server has is durable.
+    async fn launch_on_record(
+        &self,
+        name: LaunchName,
+        plan: &Plan,
+        _: &(dyn Fn() -> Vec<u8> + Send + Sync),
+    ) -> Result<(), ExecutorError> {
+        self.launch(name, plan).await
+    }
+
+    /// Keep the record of a job that is over with its launch, where nothing that the server has is durable. Before
+    /// [`Executor::release`].
+    async fn keep_record(
+        &self,
+        _: LaunchName,
+        _: &(dyn Fn() -> Vec<u8> + Send + Sync),
+    ) -> Result<(), ExecutorError> {
+        Ok(())
+    }
+
+    /// Records that are kept with launches.
+    async fn records(&self) -> Result<Vec<Vec<u8>>, ExecutorError> {
+        Ok(Vec::new())
+    }
+
+    /// Forget a launch whose job was removed, and its record.
+    async fn forget(&self, name: LaunchName) -> Result<(), ExecutorError> {
+        self.release(name).await
+    }
+
     /// End a launch: its program gets SIGTERM, after `grace` SIGKILL. Returns at once; unknown names are ended already.
     async fn end(&self, name: LaunchName, grace: Duration) -> Result<(), ExecutorError>;
 
@@ -36,6 +66,10 @@ pub trait Executor: Send + Sync {
 
     /// Forget a launch whose job is over and archived: frees its room and removes its files.
     async fn release(&self, name: LaunchName) -> Result<(), ExecutorError>;
+
+    /// The program of a launch has ended and no attempt will follow it: what it held is free, while its agent still sends and
+    /// waits.
+    fn program_ended(&self, _: LaunchName) {}
 
     /// Names of launches that changed; taken once, by the reconciler.
     fn changes(&self) -> Option<mpsc::UnboundedReceiver<LaunchName>>;

@@ -19,6 +19,7 @@ pub mod logs;
 pub mod plan;
 pub mod process;
 pub mod pull;
+pub mod python;
 pub mod reconcile;
 mod removal;
 pub mod results;

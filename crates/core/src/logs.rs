@@ -190,6 +190,17 @@ impl Logs {
         Ok(file_length(&self.spool.join(job.to_string())).await?.is_some())
     }
 
+    /// An empty folder for what an attempt without an agent prints, until it is reported; it goes with the job's spool.
+    pub(crate) async fn folder_for_print(&self, attempt: &AttemptName) -> Result<PathBuf, LogError> {
+        let folder = self.spool_path(attempt).with_extension("print");
+        match fs::remove_dir_all(&folder).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(spool_error("removing", error)),
+            _ => {}
+        }
+        fs::create_dir_all(&folder).await.map_err(|error| spool_error("making its folder", error))?;
+        Ok(folder)
+    }
+
     /// Remove what is spooled of a job.
     pub async fn remove_spool(&self, job: JobId) -> Result<(), LogError> {
         self.lock().retain(|attempt, _| attempt.launch.job != job);

@@ -53,6 +53,8 @@ pub enum Signal {
     Waits(JobId, Needs),
     /// Something happened to a job.
     Look(JobId),
+    /// The executor may have room for another launch.
+    Room,
 }
 
 /// What an engine is made of.
@@ -200,6 +202,8 @@ impl Reconciler {
         match signal {
             Signal::Waits(id, needs) => self.enqueue(id, 1, needs),
             Signal::Look(id) => self.turns.ask(id),
+            // The queue is looked at after every signal.
+            Signal::Room => {}
         }
     }
 

@@ -148,7 +148,7 @@ impl Parts {
         let is_over = removed || self.store.get(id).await?.is_none();
         if is_over {
             if let Some(name) = launch
-                && let Err(error) = self.executor.release(name).await
+                && let Err(error) = self.executor.forget(name).await
             {
                 tracing::warn!(job.id = %id, %error, "could not release a removed job's launch");
             }

@@ -117,7 +117,7 @@ pub struct JobFilter {
 }
 
 /// Which part of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Page {
     /// Continue after this place; `None` = from the newest.
     pub after: Option<Cursor>,
@@ -126,7 +126,7 @@ pub struct Page {
 }
 
 /// A place in the list: it stays where it is whatever comes and goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cursor(pub i64);
 
 /// A page of jobs.

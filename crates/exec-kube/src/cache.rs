@@ -20,6 +20,7 @@ use crate::{
     kept::Kept,
     names::{self, FINALIZER, job_name},
     observe::{self, Notes},
+    records,
 };
 
 /// Everything seen.
@@ -69,6 +70,12 @@ impl Cache {
         let state = self.state();
         let ours = state.jobs.all().filter_map(|job| Some((names::launch_of(job, self.instance)?, job)));
         ours.map(|(launch, job)| (launch, state.known(job))).collect()
+    }
+
+    /// Whether the record of how it ended is on a launch's Job.
+    pub(crate) fn has_record(&self, name: LaunchName) -> bool {
+        let Some(known) = self.known(name) else { return false };
+        known.job.metadata.annotations.as_ref().is_some_and(|found| found.contains_key(records::ENDED))
     }
 
     /// Launches that were not released yet.
@@ -239,6 +246,9 @@ pub(crate) fn has_finalizer(job: &Job) -> bool {
 /// What nobody reads is not kept: with thousands of Jobs it would be most of the memory.
 pub(crate) fn strip_job(job: &mut Job) {
     job.metadata.managed_fields = None;
+    if let Some(annotations) = &mut job.metadata.annotations {
+        annotations.retain(|name, _| name != records::ORDER && name != records::FINAL);
+    }
     if let Some(spec) = &mut job.spec {
         spec.template = Default::default();
         spec.pod_failure_policy = None;

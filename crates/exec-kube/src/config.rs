@@ -13,6 +13,9 @@ pub struct KubernetesConfig {
     pub access: Access,
     /// Namespace of all Jobs.
     pub namespace: String,
+    /// Whether pods reach the server. Otherwise images run without the agent, and what can't is refused; the settings of agents
+    /// have no effect.
+    pub agents: bool,
     /// Image that has the agent.
     pub agent_image: String,
     /// Path of the agent's program in that image.
@@ -55,6 +58,8 @@ pub struct KubernetesConfig {
     pub ttl: Duration,
     /// How long a pod may be about to end on a machine that does not answer.
     pub stuck_limit: Duration,
+    /// Whether records of jobs are kept on their Jobs, for a server that has nothing durable. Such a Job has what its caller sent.
+    pub records: bool,
     /// How many Jobs are created at the same time.
     pub creates_in_flight: usize,
 }
@@ -131,6 +136,7 @@ impl KubernetesConfig {
         Self {
             access: Access::InCluster,
             namespace: namespace.to_owned(),
+            agents: true,
             agent_image: agent_image.to_owned(),
             agent_program: "/rutter-agent".to_owned(),
             server_url: server_url.to_owned(),
@@ -152,6 +158,7 @@ impl KubernetesConfig {
             upload_window: Duration::from_secs(3600),
             ttl: Duration::from_secs(600),
             stuck_limit: Duration::from_secs(300),
+            records: false,
             creates_in_flight: 32,
         }
     }
@@ -161,8 +168,10 @@ impl KubernetesConfig {
     /// # Errors
     /// The first that can't.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        filled("agentImage", &self.agent_image, "name the image that has the agent")?;
-        filled("agentProgram", &self.agent_program, "name the agent's path in its image")?;
+        if self.agents {
+            filled("agentImage", &self.agent_image, "name the image that has the agent")?;
+            filled("agentProgram", &self.agent_program, "name the agent's path in its image")?;
+        }
         filled("architecture", &self.architecture, "write amd64 or arm64")?;
         filled("gpuResource", &self.gpu_resource, "write for example nvidia.com/gpu")?;
         name("namespace", &self.namespace)?;
@@ -173,7 +182,7 @@ impl KubernetesConfig {
             let (security, weakest) = (self.security, self.weakest_security);
             return Err(ConfigError::Security { security, weakest });
         }
-        self.validate_server_url()
+        if self.agents { self.validate_server_url() } else { Ok(()) }
     }
 
     fn validate_server_url(&self) -> Result<(), ConfigError> {
@@ -231,6 +240,8 @@ mod tests {
         let mut config = KubernetesConfig::new("jobs", "rutter:1", "http://10.244.0.1:80");
         config.server_address_is_fixed = true;
         assert_eq!(config.validate(), Ok(()));
+        let alone = KubernetesConfig { agents: false, ..KubernetesConfig::new("jobs", "", "") };
+        assert_eq!(alone.validate(), Ok(()), "where no agent comes, nothing is said to it");
     }
 
     #[test]

@@ -36,6 +36,14 @@ pub(crate) async fn end(shared: &Shared, name: LaunchName, grace: Duration) -> R
     delete(shared, name, &job).await
 }
 
+/// Delete the Job of a launch, whatever it is at.
+pub(crate) async fn remove(shared: &Shared, name: LaunchName) -> Result<(), ExecutorError> {
+    match shared.job(name).await? {
+        Some(job) => delete(shared, name, &job).await,
+        None => Ok(()),
+    }
+}
+
 /// Forget a launch: a Job that is over goes when its time is up, another one is deleted.
 pub(crate) async fn release(shared: &Shared, name: LaunchName) -> Result<(), ExecutorError> {
     if shared.unsure().remove(&name) {

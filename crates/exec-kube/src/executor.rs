@@ -25,6 +25,7 @@ use crate::{
     connect::{OpenError, connect},
     ending, fault, identity, launching,
     patrol::patrol,
+    records,
     shared::Shared,
     watch,
 };
@@ -110,7 +111,43 @@ impl Executor for KubernetesExecutor {
     }
 
     async fn launch(&self, name: LaunchName, plan: &Plan) -> Result<(), ExecutorError> {
-        launching::launch(&self.shared, name, plan).await
+        launching::launch(&self.shared, name, plan, None).await
+    }
+
+    async fn launch_on_record(
+        &self,
+        name: LaunchName,
+        plan: &Plan,
+        record: &(dyn Fn() -> Vec<u8> + Send + Sync),
+    ) -> Result<(), ExecutorError> {
+        let record = self.shared.config.records.then(record);
+        launching::launch(&self.shared, name, plan, record.as_deref()).await
+    }
+
+    async fn keep_record(
+        &self,
+        name: LaunchName,
+        record: &(dyn Fn() -> Vec<u8> + Send + Sync),
+    ) -> Result<(), ExecutorError> {
+        if !self.shared.config.records || self.shared.cache.has_record(name) {
+            return Ok(());
+        }
+        answered("keep the record of a job", records::keep(&self.shared, name, &record())).await
+    }
+
+    async fn records(&self) -> Result<Vec<Vec<u8>>, ExecutorError> {
+        if self.shared.config.records { records::all(&self.shared).await } else { Ok(Vec::new()) }
+    }
+
+    async fn forget(&self, name: LaunchName) -> Result<(), ExecutorError> {
+        let forgotten = async {
+            if self.shared.config.records {
+                // It would come back with the next start.
+                ending::remove(&self.shared, name).await?;
+            }
+            ending::release(&self.shared, name).await
+        };
+        answered("forget a job in the cluster", forgotten).await
     }
 
     async fn end(&self, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {

@@ -15,7 +15,7 @@ use crate::{
     fault::{self, Refusal},
     manifest,
     names::{job_name, launch_of},
-    program,
+    program, records,
     shared::Shared,
 };
 
@@ -23,15 +23,23 @@ use crate::{
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// Create the Job of a launch, or find the one that an earlier call created.
-pub(crate) async fn launch(shared: &Shared, name: LaunchName, plan: &Plan) -> Result<(), ExecutorError> {
+pub(crate) async fn launch(
+    shared: &Shared,
+    name: LaunchName,
+    plan: &Plan,
+    record: Option<&[u8]>,
+) -> Result<(), ExecutorError> {
     allowed(shared, plan)?;
     let program = match program::of(shared, name, plan).await {
         // An earlier try may have known it, and made the Job.
         Err(_) if shared.job(name).await?.is_some() => return Ok(()),
         program => program?,
     };
-    let job = manifest::job(plan, &program, name, shared.instance, &shared.config)
+    let mut job = manifest::job(plan, &program, name, shared.instance, &shared.config)
         .map_err(|error| ExecutorError::Impossible { reason: error.to_string() })?;
+    if let Some(text) = record.and_then(records::packed) {
+        job.metadata.annotations.get_or_insert_default().insert(records::ORDER.to_owned(), text);
+    }
     let _permit = shared.creates.acquire().await;
     let created = timeout(ANSWER, shared.jobs.create(&PostParams::default(), &job)).await;
     let result = match created {

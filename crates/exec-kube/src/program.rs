@@ -28,7 +28,7 @@ pub(crate) enum Program {
     OfPackage,
     /// The image's own, by an agent.
     OfImage(OwnCommand),
-    /// The image's own, which nobody knows, without an agent.
+    /// The image's own, which nobody knows, or any where pods do not reach the server: without an agent.
     Alone,
 }
 
@@ -67,10 +67,18 @@ impl Programs {
 /// Which program a launch runs.
 pub(crate) async fn of(shared: &Shared, name: LaunchName, plan: &Plan) -> Result<Program, ExecutorError> {
     let PlannedUnit::Docker { image, kubernetes, .. } = &plan.unit else { return Ok(Program::OfPackage) };
+    let why_not_alone = why_plan_not_alone(plan);
+    if !shared.config.agents {
+        let refused = |why| ExecutorError::Impossible {
+            reason: format!(
+                "pods do not reach this server, and without that {why}; its operator can set kubernetes.serverUrl"
+            ),
+        };
+        return why_not_alone.map_or(Ok(Program::Alone), |why| Err(refused(why)));
+    }
     if !plan.command.is_empty() {
         return Ok(Program::OfPackage);
     }
-    let why_not_alone = why_plan_not_alone(plan);
     let Some(look_ups) = &shared.programs.look_ups else {
         let refused = |why| ExecutorError::Impossible {
             reason: format!(

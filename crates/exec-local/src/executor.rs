@@ -147,6 +147,10 @@ impl Executor for LocalExecutor {
         .await?
     }
 
+    fn program_ended(&self, name: LaunchName) {
+        self.shared.make_room(name);
+    }
+
     fn changes(&self) -> Option<mpsc::UnboundedReceiver<LaunchName>> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

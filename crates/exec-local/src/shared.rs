@@ -152,6 +152,14 @@ impl Shared {
         self.tell(name);
     }
 
+    /// A launch holds nothing any more, and goes on.
+    pub(crate) fn make_room(&self, name: LaunchName) {
+        let mut state = self.state();
+        if state.launches.contains_key(&name) {
+            state.packing.free(name);
+        }
+    }
+
     /// Forget a launch that was entered and not made.
     pub(crate) fn withdraw(&self, name: LaunchName) {
         let mut state = self.state();

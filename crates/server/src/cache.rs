@@ -30,11 +30,23 @@ pub(crate) struct Document {
     etag: HeaderValue,
     bytes: Bytes,
     gzip: OnceLock<Option<Bytes>>,
+    language: Option<HeaderValue>,
 }
 
 impl Document {
     pub(crate) fn new(media_type: HeaderValue, bytes: Vec<u8>) -> Self {
-        Self { media_type, etag: answer::etag(&bytes), bytes: bytes.into(), gzip: OnceLock::new() }
+        Self {
+            media_type,
+            etag: answer::etag(&bytes),
+            bytes: bytes.into(),
+            gzip: OnceLock::new(),
+            language: None,
+        }
+    }
+
+    /// The same, said to be in a language.
+    pub(crate) fn in_language(self, language: Option<&str>) -> Self {
+        Self { language: language.and_then(|tag| HeaderValue::try_from(tag).ok()), ..self }
     }
 
     pub(crate) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, ApiError> {
@@ -61,6 +73,10 @@ impl Document {
         let mut response = answer::whole(negotiated, self.media_type.clone(), &self.etag, bytes);
         if is_compressed && response.status() == http::StatusCode::OK {
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(language) = &self.language {
+            response.headers_mut().insert(header::CONTENT_LANGUAGE, language.clone());
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Language"));
         }
         response
     }

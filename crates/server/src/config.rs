@@ -1,12 +1,14 @@
 //! What the server is told by its configuration, as plain values: the command line fills them from its typed sections.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     time::Duration,
 };
 
 use ipnet::IpNet;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::tokens::{TokenFileError, Tokens};
@@ -22,6 +24,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Who may call.
     pub access: Access,
+    /// What callers of processes with `callerToken: required` must send.
+    pub caller_token: Option<CallerToken>,
     /// Origins of web pages that may call; `*` = any.
     pub allowed_origins: Vec<String>,
     /// Name on the landing page.
@@ -51,6 +55,28 @@ impl Access {
         let unreadable = |source| TokenFileError::Unreadable { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         Tokens::parse(&text).map(Self::Tokens)
+    }
+}
+
+/// A token that callers share. Only its digest is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallerToken([u8; 32]);
+
+impl CallerToken {
+    /// `None` for an empty text, which is no token.
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(Sha256::digest(text.as_bytes()).into()))
+    }
+
+    /// Whether it is this one; how long the comparison takes tells nothing of the token.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.0 == <[u8; 32]>::from(Sha256::digest(text.as_bytes()))
+    }
+}
+
+impl fmt::Debug for CallerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallerToken")
     }
 }
 
@@ -86,6 +112,7 @@ impl Default for ServerConfig {
             public_url: None,
             trusted_proxies: Vec::new(),
             access: Access::Open,
+            caller_token: None,
             allowed_origins: vec!["*".into()],
             title: "Rutter".into(),
             description: None,

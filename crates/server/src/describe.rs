@@ -1,15 +1,15 @@
 //! Processes as they are described: both versions' members, links, and schemas in 1.0's dialect.
 
-use rutter_core::process::{Input, Output, Process, dialect::to_v1};
+use rutter_core::process::{Input, Process, dialect::to_v1};
 use rutter_types::{InputDescription, Link, OutputDescription, ProcessDescription, ProcessSummary, rel};
 use serde_json::Value;
 
 use crate::{base::Base, negotiate::Format, routes::self_and_alternate};
 
 /// What the list says of a process (`/req/core/process-list-success`, 2.0 `/req/core/process-summary-links`).
-pub(crate) fn summary(base: &Base, process: &Process) -> ProcessSummary {
+pub(crate) fn summary(base: &Base, process: &Process, language: Option<&str>) -> ProcessSummary {
     let [this, other] = self_and_alternate(base, &path(process), Format::Json);
-    let mut summary = process.description.summary.clone();
+    let mut summary = told(process, language).summary.clone();
     summary.mutable = Some(false);
     summary.links.extend([
         this.titled("Description"),
@@ -20,9 +20,15 @@ pub(crate) fn summary(base: &Base, process: &Process) -> ProcessSummary {
 }
 
 /// The whole description (`/req/ogc-process-description/json-encoding`).
-pub(crate) fn description(base: &Base, process: &Process, format: Format) -> ProcessDescription {
+pub(crate) fn description(
+    base: &Base,
+    process: &Process,
+    format: Format,
+    language: Option<&str>,
+) -> ProcessDescription {
+    let told = told(process, language);
     let [this, other] = self_and_alternate(base, &path(process), format);
-    let mut summary = process.description.summary.clone();
+    let mut summary = told.summary.clone();
     summary.mutable = Some(false);
     summary.links.extend([
         this.titled("This document"),
@@ -40,9 +46,18 @@ pub(crate) fn description(base: &Base, process: &Process, format: Format) -> Pro
     ]);
     ProcessDescription {
         summary,
-        inputs: process.inputs.iter().map(|(id, it)| (id.to_string(), input(it))).collect(),
-        outputs: process.outputs.iter().map(|(id, it)| (id.to_string(), output(it))).collect(),
+        inputs: told
+            .inputs
+            .iter()
+            .map(|(id, it)| (id.clone(), input(process.inputs.get(id.as_str()), it)))
+            .collect(),
+        outputs: told.outputs.iter().map(|(id, it)| (id.clone(), output(it))).collect(),
     }
+}
+
+/// What the package tells in a language, or in its first.
+fn told<'p>(process: &'p Process, language: Option<&str>) -> &'p ProcessDescription {
+    language.and_then(|language| process.languages.get(language)).unwrap_or(&process.description)
 }
 
 /// The profile that 2.0 demands in the links of a description.
@@ -57,19 +72,19 @@ fn execute(base: &Base, process: &Process) -> Link {
     Link { href: url, rel: rel::EXECUTE.into(), title: Some("Execute (POST)".into()), ..Link::default() }
 }
 
-fn input(input: &Input) -> InputDescription {
-    let mut schema = to_v1(&input.description.schema);
+fn input(read: Option<&Input>, told: &InputDescription) -> InputDescription {
+    let mut schema = to_v1(&told.schema);
     // The default of a file is a path in the package: no caller can give it, and it tells nothing.
     let is_path = |default: &Value| default.get("href").is_some();
-    if input.is_file
+    if read.is_some_and(|input| input.is_file)
         && schema.get("default").is_some_and(is_path)
         && let Some(members) = schema.as_object_mut()
     {
         members.shift_remove("default");
     }
-    InputDescription { schema, ..input.description.clone() }
+    InputDescription { schema, ..told.clone() }
 }
 
-fn output(output: &Output) -> OutputDescription {
-    OutputDescription { schema: to_v1(&output.description.schema), ..output.description.clone() }
+fn output(told: &OutputDescription) -> OutputDescription {
+    OutputDescription { schema: to_v1(&told.schema), ..told.clone() }
 }

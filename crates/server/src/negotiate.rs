@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use http::{HeaderMap, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Uri, header, request::Parts};
+use rutter_core::process::nearest_language;
 
 use crate::{error::ApiError, render::accept::Accept};
 
@@ -38,9 +39,11 @@ pub struct Negotiated {
     /// The representation.
     pub format: Format,
     /// `If-None-Match`.
-    pub(crate) known: Option<http::HeaderValue>,
+    pub(crate) known: Option<HeaderValue>,
     /// Whether it understands gzip.
     pub(crate) gzip: bool,
+    /// `lang=`, else `Accept-Language`: languages in which texts are wanted.
+    pub(crate) languages: Option<HeaderValue>,
 }
 
 /// The best of the offers for a request, by its place among them; of equals the first. `f` is the query's value.
@@ -71,7 +74,7 @@ fn essence(media_type: &str) -> &str {
 }
 
 fn by_accept(headers: &HeaderMap, offers: &[Offer<'_>]) -> Option<usize> {
-    match headers.get(header::ACCEPT).map(http::HeaderValue::as_bytes) {
+    match headers.get(header::ACCEPT).map(HeaderValue::as_bytes) {
         None | Some(b"*/*" | b"") => return (!offers.is_empty()).then_some(0),
         Some(text) if offers.first().is_some_and(|first| first.media_type.as_bytes() == text) => {
             return Some(0);
@@ -112,12 +115,40 @@ impl Negotiated {
     /// [`ApiError::NotAcceptable`].
     pub fn of(headers: &HeaderMap, uri: &Uri) -> Result<Self, ApiError> {
         let at = choose(headers, f_of(uri).as_deref(), &DOCUMENT)?;
-        Ok(Self::as_format(headers, if at == 0 { Format::Json } else { Format::Html }))
+        let mut negotiated = Self::as_format(headers, if at == 0 { Format::Json } else { Format::Html });
+        if let Some(language) = uri.query().and_then(|_| parameter(uri, "lang")) {
+            negotiated.languages = HeaderValue::try_from(language).ok();
+        }
+        Ok(negotiated)
+    }
+
+    /// The best of some languages for the client; `None` = it says nothing, or none of them suits.
+    pub(crate) fn language<'a>(&self, offered: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let text = self.languages.as_ref()?.to_str().ok()?;
+        let offered: Vec<&str> = offered.collect();
+        let mut wanted: Vec<(u16, &str)> = text.split(',').filter_map(language_range).collect();
+        wanted.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
+        let best = |(_, tag): &(u16, &str)| nearest_language(tag, offered.iter().copied());
+        wanted.iter().find_map(best).map(|at| offered[at])
     }
 
     pub(crate) fn as_format(headers: &HeaderMap, format: Format) -> Self {
-        Self { format, known: headers.get(header::IF_NONE_MATCH).cloned(), gzip: takes_gzip(headers) }
+        Self {
+            format,
+            known: headers.get(header::IF_NONE_MATCH).cloned(),
+            gzip: takes_gzip(headers),
+            languages: headers.get(header::ACCEPT_LANGUAGE).cloned(),
+        }
     }
+}
+
+/// Weight in thousandths and tag of a language range (RFC 9110, section 12.5.4); none of those that are refused.
+fn language_range(text: &str) -> Option<(u16, &str)> {
+    let mut parts = text.split(';').map(str::trim);
+    let tag = parts.next().filter(|tag| !tag.is_empty() && *tag != "*")?;
+    let weight = parts.find_map(|part| part.strip_prefix("q=")?.trim().parse::<f32>().ok()).unwrap_or(1.0);
+    let quality = (weight.clamp(0.0, 1.0) * 1000.0) as u16;
+    (quality > 0).then_some((quality, tag))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Negotiated {

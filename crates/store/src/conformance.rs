@@ -9,7 +9,7 @@ use rutter_core::{
     id::{InstanceId, JobId},
     job::{Job, JobKey, Mode, ResponseShape, State},
     plan::{Needs, Plan, PlanDefaults, PlannedUnit},
-    process::UnitKind,
+    process::{Contract, UnitKind},
     store::{Call, CallId, CallKind, Inserted, JobFilter, JobStore, Page},
 };
 use rutter_types::{
@@ -47,6 +47,7 @@ pub fn sample(process: &str) -> (Job, Plan) {
         told_id: "flood".into(),
         unit: PlannedUnit::Command,
         env: Vec::new(),
+        contract: Contract::default(),
         inputs: serde_json::Map::new(),
         stage: Vec::new(),
         command: vec![Arg(vec![Part::Text("flood".into())])],

@@ -6,14 +6,24 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use quick_cache::{Weighter, sync::Cache};
-use rutter_core::{id::JobId, job::Job};
+use rutter_core::{
+    id::{CallerId, JobId},
+    job::Job,
+    store::{Cursor, JobFilter, JobPage, Page},
+};
+use rutter_types::StatusCode;
 
 /// Most memory, in bytes of records with what parsing adds.
 const WEIGHT: u64 = 12 << 20;
 /// A job takes about so many times its record's size, and so much more.
 const PARSED: u64 = 2;
 const OVERHEAD: u64 = 1024;
+/// Pages that are kept, their longest, and the most names that one is asked by: they take little.
+const PAGES: usize = 256;
+const LONGEST_PAGE: usize = 100;
+const MOST_NAMES: usize = 8;
 /// Jobs of the usual size that fit.
 const JOBS: usize = 4096;
 
@@ -22,8 +32,41 @@ const JOBS: usize = 4096;
 pub(crate) struct Recent {
     jobs: Cache<i64, Kept, ByRecord>,
     places: Cache<JobId, i64>,
+    pages: Cache<Asked, (Moment, Arc<Places>)>,
     /// Counts changes; odd while one is on its way.
     changes: RwLock<u64>,
+}
+
+/// What a page of the list was asked by. Durations are not in it: those of running jobs change without anybody's doing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Asked {
+    owner: Option<Option<CallerId>>,
+    processes: Vec<String>,
+    statuses: Vec<StatusCode>,
+    created: (Option<Timestamp>, Option<Timestamp>),
+    page: Page,
+}
+
+impl Asked {
+    /// `None` = such a page is not kept.
+    pub(crate) fn of(filter: &JobFilter, page: Page) -> Option<Self> {
+        let lasting = filter.min_duration.is_none() && filter.max_duration.is_none();
+        let short = page.limit <= LONGEST_PAGE && filter.processes.len() <= MOST_NAMES;
+        (lasting && short).then(|| Self {
+            owner: filter.owner.clone(),
+            processes: filter.processes.clone(),
+            statuses: filter.statuses.clone(),
+            created: (filter.created_from, filter.created_to),
+            page,
+        })
+    }
+}
+
+/// Which jobs are on a page, and where the next one begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) places: Vec<i64>,
+    pub(crate) next: Option<Cursor>,
 }
 
 /// A job as it is kept.
@@ -49,6 +92,7 @@ impl Recent {
         Self {
             jobs: Cache::with_weighter(JOBS, WEIGHT, ByRecord),
             places: Cache::new(JOBS),
+            pages: Cache::new(PAGES),
             changes: RwLock::new(0),
         }
     }
@@ -76,6 +120,22 @@ impl Recent {
         if *changes == since.0 {
             self.put(found);
         }
+    }
+
+    /// A page that was read at this moment or since, if nothing changed and all its jobs are here.
+    pub(crate) fn page(&self, now: Moment, asked: &Asked) -> Option<JobPage> {
+        let (since, found) = self.pages.get(asked)?;
+        if since != now {
+            return None;
+        }
+        let jobs: Option<Vec<_>> = found.places.iter().map(|place| self.at(*place)).collect();
+        // Jobs may have changed while they were picked up.
+        jobs.filter(|_| self.moment() == Some(now)).map(|jobs| JobPage { jobs, next: found.next })
+    }
+
+    /// Keep which jobs a page had that was read since a moment; it counts only as long as nothing changes.
+    pub(crate) fn keep_page(&self, since: Moment, asked: Asked, found: Places) {
+        self.pages.insert(asked, (since, Arc::new(found)));
     }
 
     /// A change is on its way.
@@ -131,6 +191,29 @@ mod tests {
         assert!(recent.at(1).is_none() && recent.at(2).is_none());
         recent.keep(recent.moment().unwrap(), found(3, 1));
         assert!(recent.at(3).is_some());
+    }
+
+    #[test]
+    fn a_page_counts_until_something_changes() {
+        let recent = Recent::new();
+        let page = Page { after: None, limit: 10 };
+        let asked = || Asked::of(&JobFilter::default(), page).unwrap();
+        let now = recent.moment().unwrap();
+        recent.keep(now, found(7, 1));
+        let places = |places: &[i64]| Places { places: places.to_vec(), next: None };
+        recent.keep_page(now, asked(), places(&[7]));
+        assert_eq!(recent.page(now, &asked()).unwrap().jobs.len(), 1);
+        let other = JobFilter { processes: vec!["flood".into()], ..JobFilter::default() };
+        assert!(recent.page(now, &Asked::of(&other, page).unwrap()).is_none());
+        let timed = JobFilter { min_duration: Some(1.0), ..JobFilter::default() };
+        assert!(Asked::of(&timed, page).is_none(), "time alone changes what it finds");
+        recent.begin();
+        assert!(recent.page(now, &asked()).is_none(), "a change is on its way");
+        recent.end();
+        let later = recent.moment().unwrap();
+        assert!(recent.page(later, &asked()).is_none());
+        recent.keep_page(later, asked(), places(&[7, 8]));
+        assert!(recent.page(later, &asked()).is_none(), "one of its jobs is not here");
     }
 
     #[test]

@@ -89,10 +89,25 @@ pub struct WorkOrder {
     pub package_folder: Option<String>,
     /// Outputs to collect.
     pub outputs: Vec<OutputWanted>,
+    /// What the program is told in variables beside the usual ones; a later one of the same name counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variable>,
+    /// Whether `HOME` and `TMPDIR` stay what the image says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_home: bool,
     /// Limits to keep.
     pub limits: Limits,
     /// What references may be fetched.
     pub fetch: FetchPolicy,
+}
+
+/// A variable of the program's environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// An argument: parts that are put together without any separator.
@@ -214,6 +229,8 @@ pub enum Find {
     Glob(Vec<String>),
     /// Standard output.
     Stdout,
+    /// Among all that the program prints: behind the older managers' markers, else everything (crate `printed`).
+    Printed,
 }
 
 /// Limits of one attempt.

@@ -3,17 +3,18 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use rustix::process::WaitStatus;
+use rutter_printed::Printed;
 use rutter_types::agent::{Find, Outcome, OutputFile, Phase, Report, WorkOrder};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::contact::{self, Contact, State};
-use crate::folders::Folders;
+use crate::folders::{self, Folders};
 use crate::log::{self, Log, Stream};
 use crate::progress::{self, Board};
 use crate::settings::Place;
@@ -105,9 +106,10 @@ impl<'a> Course<'a> {
             serde_json::to_string(&ready.inputs).map_err(|error| fault("write the inputs", &error.into()))?;
         std::fs::write(&folders.inputs_file, &inputs).map_err(|error| fault("write the inputs", &error))?;
         self.board.set_phase(Phase::Running);
-        self.command(folders, &ready, &inputs).await?;
+        let print = self.print(folders).map_err(|error| fault("keep what the command prints", &error))?;
+        self.command(folders, &ready, &inputs, print.clone()).await?;
         self.board.set_phase(Phase::Uploading);
-        self.outputs(folders).await
+        self.outputs(folders, print).await
     }
 
     async fn staged(&self, folders: &Folders) -> Result<Ready, Detour> {
@@ -132,7 +134,13 @@ impl<'a> Course<'a> {
     }
 
     /// Runs the command; success means exit code 0 within all limits.
-    async fn command(&self, folders: &Folders, ready: &Ready, inputs: &str) -> Result<(), Detour> {
+    async fn command(
+        &self,
+        folders: &Folders,
+        ready: &Ready,
+        inputs: &str,
+        print: Option<log::Print>,
+    ) -> Result<(), Detour> {
         let overflow = Arc::new(Notify::new());
         let copy =
             self.copy_of_stdout(folders, &overflow).map_err(|error| fault("keep standard output", &error))?;
@@ -144,8 +152,9 @@ impl<'a> Course<'a> {
             Detour::Report(Outcome::CannotStart { reason: error.to_string() })
         })?;
         let (over, told) = watch::channel(false);
-        let out = self.follow(command.stdout, Stream::Out, copy, told.clone());
-        let err = self.follow(command.stderr, Stream::Err, None, told);
+        let out = log::Others { copy, print: print.clone() };
+        let out = self.follow(command.stdout, Stream::Out, out, told.clone());
+        let err = self.follow(command.stderr, Stream::Err, log::Others { copy: None, print }, told);
         let supervisor = Supervisor {
             limits: &self.order.limits,
             folders,
@@ -170,16 +179,27 @@ impl<'a> Course<'a> {
         &self,
         pipe: OwnedFd,
         stream: Stream,
-        copy: Option<log::Copy>,
+        others: log::Others,
         ended: watch::Receiver<bool>,
     ) -> JoinHandle<io::Result<()>> {
-        tokio::spawn(log::follow(pipe, stream, Arc::clone(&self.log), copy, ended))
+        tokio::spawn(log::follow(pipe, stream, Arc::clone(&self.log), others, ended))
     }
 
     fn copy_of_stdout(&self, folders: &Folders, overflow: &Arc<Notify>) -> io::Result<Option<log::Copy>> {
         let wanted = self.order.outputs.iter().any(|output| output.find == Find::Stdout);
         let limit = self.order.limits.output_bytes;
         wanted.then(|| log::Copy::create(&folders.stdout, limit, Arc::clone(overflow))).transpose()
+    }
+
+    /// Keeps all that the command prints, where an output is looked for in it.
+    fn print(&self, folders: &Folders) -> io::Result<Option<log::Print>> {
+        let wanted = outputs::printed(&self.order.outputs);
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        folders::make(&folders.printed)?;
+        let print = Printed::new(&folders.printed, &wanted, self.order.limits.output_bytes)?;
+        Ok(Some(Arc::new(Mutex::new(print))))
     }
 
     fn measure(&self, started: Instant) {
@@ -250,14 +270,19 @@ impl<'a> Course<'a> {
         output.map(|output| output.id.clone()).unwrap_or_default()
     }
 
-    async fn outputs(&self, folders: &Folders) -> Result<Vec<OutputFile>, Detour> {
+    async fn outputs(&self, folders: &Folders, print: Option<log::Print>) -> Result<Vec<OutputFile>, Detour> {
         if self.order.outputs.is_empty() {
             return Ok(Vec::new());
         }
         let (wanted, folders, limit) =
             (self.order.outputs.clone(), folders.clone(), self.order.limits.output_bytes);
         // Packing a large directory must not hold up the signs of life.
-        let found = tokio::task::spawn_blocking(move || outputs::collect(&wanted, &folders, limit)).await;
+        // Its readers are gone.
+        let print = print
+            .and_then(Arc::into_inner)
+            .map(|print| print.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let collect = move || outputs::collect(&wanted, &folders, print, limit);
+        let found = tokio::task::spawn_blocking(collect).await;
         let items =
             found.map_err(|error| fault("collect outputs", &io::Error::other(error)))?.map_err(unusable)?;
         outputs::send(items, &self.contact).await.map_err(|error| match error {
@@ -269,6 +294,7 @@ impl<'a> Course<'a> {
 
 fn unusable(error: outputs::Error) -> Detour {
     Detour::Report(match error {
+        outputs::Error::Printed(outcome) => outcome,
         outputs::Error::Missing(outputs) => Outcome::OutputMissing { outputs },
         outputs::Error::Unusable { output, reason } => Outcome::OutputUnusable { output, reason },
         outputs::Error::TooLarge { output } => Outcome::OutputLimit { output },

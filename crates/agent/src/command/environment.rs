@@ -23,11 +23,13 @@ const TOLD: [&str; 11] = [
     "HOME",
     "TMPDIR",
 ];
+/// Told unless the order leaves them alone.
+const OF_THE_HOME: [&str; 2] = ["HOME", "TMPDIR"];
 
 /// All variables of the command.
 pub(super) fn of(order: &WorkOrder, folders: &Folders, inputs: &str) -> Vec<(OsString, OsString)> {
     let mut all: Vec<(OsString, OsString)> =
-        std::env::vars_os().filter(|(name, _)| inherited(name)).collect();
+        std::env::vars_os().filter(|(name, _)| inherited(name, order.keeps_home)).collect();
     let mut tell = |name: &str, value: OsString| all.push((name.into(), value));
     tell("RUTTER_JOB_ID", order.job.clone().into());
     tell("RUTTER_PROCESS_ID", order.process.clone().into());
@@ -42,12 +44,18 @@ pub(super) fn of(order: &WorkOrder, folders: &Folders, inputs: &str) -> Vec<(OsS
     if let Some(package) = &order.package_folder {
         tell("RUTTER_PACKAGE_DIR", package.into());
     }
-    tell("HOME", folders.work.clone().into());
-    tell("TMPDIR", folders.temporary.clone().into());
+    if !order.keeps_home {
+        tell("HOME", folders.work.clone().into());
+        tell("TMPDIR", folders.temporary.clone().into());
+    }
+    for variable in &order.variables {
+        tell(&variable.name, variable.value.clone().into());
+    }
     all
 }
 
-fn inherited(name: &OsString) -> bool {
+fn inherited(name: &OsString, keeps_home: bool) -> bool {
     let name = name.to_string_lossy();
-    !name.starts_with(OWN_PREFIX) && !TOLD.contains(&name.as_ref())
+    let stays = keeps_home && OF_THE_HOME.contains(&name.as_ref());
+    stays || (!name.starts_with(OWN_PREFIX) && !TOLD.contains(&name.as_ref()))
 }

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 pub(crate) use cut::Stream;
 use cut::{Cutter, LONGEST};
 use echo::Echo;
-pub(crate) use pipe::{Copy, follow};
+pub(crate) use pipe::{Copy, Others, Print, follow};
 use ring::Ring;
 pub(crate) use send::send;
 

@@ -4,14 +4,16 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
+use rutter_printed::Printed;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{Notify, watch};
 
 use super::{Log, READ, Stream};
+use crate::contact::locked;
 
 /// A copy of standard output for an output of the job.
 pub(crate) struct Copy {
@@ -39,13 +41,35 @@ impl Copy {
     }
 }
 
+/// All that the command prints, for outputs that are found in it.
+pub(crate) type Print = Arc<Mutex<Printed>>;
+
+/// Who gets bytes of a stream beside the log.
+#[derive(Default)]
+pub(crate) struct Others {
+    pub(crate) copy: Option<Copy>,
+    pub(crate) print: Option<Print>,
+}
+
+impl Others {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        if let Some(copy) = &mut self.copy {
+            copy.write(bytes)?;
+        }
+        let Some(print) = &self.print else { return Ok(()) };
+        let stream =
+            if stream == Stream::Err { rutter_printed::Stream::Err } else { rutter_printed::Stream::Out };
+        locked(print).push(stream, bytes)
+    }
+}
+
 /// Follows a pipe to its end. After `ended`, when no process of the command is left, what is still in the pipe is
 /// read, but an end held open by somebody else is not waited for.
 pub(crate) async fn follow(
     pipe: OwnedFd,
     stream: Stream,
     log: Arc<Log>,
-    mut copy: Option<Copy>,
+    mut others: Others,
     mut ended: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut pipe = Receiver::from_owned_fd(pipe)?;
@@ -71,8 +95,6 @@ pub(crate) async fn follow(
             return Ok(());
         }
         log.push(stream, &buffer[..length]);
-        if let Some(copy) = &mut copy {
-            copy.write(&buffer[..length])?;
-        }
+        others.write(stream, &buffer[..length])?;
     }
 }

@@ -4,6 +4,7 @@ mod archive;
 mod find;
 mod inside;
 mod media;
+mod printed;
 mod send;
 mod walk;
 
@@ -11,10 +12,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rutter_types::agent::{Find, OutputWanted};
+use rutter_types::agent::{Find, Outcome, OutputWanted};
 
 use crate::folders::Folders;
 use inside::{Root, Unusable};
+pub(crate) use printed::wanted as printed;
+use rutter_printed::Printed;
 pub(crate) use send::{Error as SendError, send};
 
 /// One value of an output, not yet sent.
@@ -45,13 +48,23 @@ pub(crate) enum Error {
     Unusable { output: String, reason: String },
     #[error("output '{output}' passes the limit of all outputs")]
     TooLarge { output: String },
+    #[error("outputs were looked for in what the command printed: {0:?}")]
+    Printed(Outcome),
     #[error("failed to read outputs: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Finds all outputs. Blocks: directories are packed here.
-pub(crate) fn collect(wanted: &[OutputWanted], folders: &Folders, limit: u64) -> Result<Vec<Item>, Error> {
+/// Finds all outputs; `print` = what the command printed, where one is looked for in it. Blocks: directories are packed here.
+pub(crate) fn collect(
+    wanted: &[OutputWanted],
+    folders: &Folders,
+    print: Option<Printed>,
+    limit: u64,
+) -> Result<Vec<Item>, Error> {
     let mut collector = Collector { folders, wanted, left: limit, items: Vec::new() };
+    if let Some(print) = print {
+        collector.printed(print)?;
+    }
     let mut missing = Vec::new();
     for output in wanted {
         if !collector.one(output)? && output.required {
@@ -74,6 +87,7 @@ impl Collector<'_> {
         let unusable = |Unusable(reason)| Error::Unusable { output: output.id.clone(), reason };
         let (root, mut paths) = match &output.find {
             Find::Stdout => return self.stdout(output),
+            Find::Printed => return Ok(self.items.iter().any(|item| item.output == output.id)),
             Find::Name => {
                 let root = Arc::new(Root::open(&self.folders.root, "out").map_err(unusable)?);
                 let paths = find::by_name(&root, output, self.wanted).map_err(unusable)?;

@@ -147,6 +147,7 @@ fn anchor(config: &mut Config, folder: &Path) {
     let set = |path: &mut PathBuf| *path = folder.join(&*path);
     config.data.as_mut().map(set);
     config.processes.iter_mut().for_each(set);
+    config.server.caller_token_file.as_mut().map(set);
     config.local.secrets.as_mut().map(set);
     config.local.container_agent.as_mut().map(set);
     config.kubernetes.kubeconfig.as_mut().map(set);

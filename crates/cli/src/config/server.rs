@@ -19,6 +19,9 @@ pub(crate) struct Server {
     /// Who may call: `none`, or a token file. Needed as soon as `listen` is no loopback address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+    /// File with the token that callers of processes with `callerToken: required` send, relative to the configuration file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_token_file: Option<PathBuf>,
     /// Origins of web pages that may call (CORS); `*` = any.
     pub allowed_origins: Vec<String>,
     /// Name on the landing page.
@@ -45,6 +48,7 @@ impl Default for Server {
             public_url: None,
             trusted_proxies: Vec::new(),
             auth: None,
+            caller_token_file: None,
             allowed_origins: vec!["*".into()],
             title: "Rutter".into(),
             description: None,

@@ -5,28 +5,33 @@
 //! What is known after a restart is what the executor still has: the log is read again from its start, and what is kept of it
 //! already is passed over.
 
-mod markers;
-mod outputs;
 mod print;
 
 use std::{sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
-use rutter_types::agent::{Find, OrderAnswer, Outcome, OutputFile, Report, Usage, WorkOrder};
+use rutter_printed::{Source, Value, is_json};
+use rutter_types::agent::{Find, INLINE_LIMIT, OrderAnswer, Outcome, OutputFile, Report, Usage, WorkOrder};
+use sha2::{Digest, Sha256};
+use tokio::{fs::File, io::AsyncReadExt};
 
 use crate::{
     agents::{AgentError, Agents},
     engine::Parts,
     executor::{AloneEnd, AttemptName, ExecutorError, LaunchEnd},
+    logs::LogError,
+    results::{ByteStream, ObjectError, hex},
 };
-use outputs::Value;
 use print::Print;
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Tries to read what a program printed that has ended.
 const TRIES: u32 = 10;
+/// Bytes of a value that are read at once.
+const PIECE: usize = 256 * 1024;
 /// Most lines of log that are kept together.
 const BATCH: usize = 256;
 
@@ -42,6 +47,12 @@ enum Stop {
     /// What was printed can't be read; another try may help.
     #[error(transparent)]
     Executor(ExecutorError),
+    /// What was printed can't be kept; another try may help.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The same.
+    #[error("what a program printed could not be kept in a file")]
+    Print(#[from] std::io::Error),
 }
 
 impl From<AgentError> for Stop {
@@ -118,16 +129,21 @@ impl Follower {
         let lines = self.parts.executor.printed(&self.attempt).await.map_err(Stop::Executor)?;
         // What has come together is kept together; nobody waits for more.
         let mut lines = lines.ready_chunks(BATCH);
-        let mut print = Print::new(&order.limits);
+        let mut print = self.print(order).await?;
         let mut sent = 0;
         while let Some(lines) = lines.next().await {
             let mut batch = BytesMut::new();
             for line in lines {
-                batch.extend_from_slice(&print.line(&line.map_err(Stop::Executor)?));
+                batch.extend_from_slice(&print.line(&line.map_err(Stop::Executor)?)?);
             }
             sent = self.log(sent, batch.freeze()).await?;
         }
         Ok(print)
+    }
+
+    async fn print(&self, order: &WorkOrder) -> Result<Print, Stop> {
+        let folder = self.parts.logs.folder_for_print(&self.attempt).await?;
+        Ok(Print::new(&folder, order)?)
     }
 
     async fn log(&self, at: u64, bytes: Bytes) -> Result<u64, Stop> {
@@ -150,11 +166,15 @@ impl Follower {
         // Its last word may be all that is left, and enough.
         let message = message.filter(|message| !message.trim().is_empty());
         let is_enough = message.is_some() && order.outputs.iter().all(|wanted| wanted.find != Find::Stdout);
-        let Some(print) = print.or_else(|| is_enough.then(|| Print::new(&order.limits))) else {
-            let reason = "what the program printed can't be read any more".to_owned();
-            return Ok((Outcome::AgentFault { reason }, Vec::new()));
+        let print = match print {
+            Some(print) => print,
+            None if is_enough => self.print(order).await?,
+            None => {
+                let reason = "what the program printed can't be read any more".to_owned();
+                return Ok((Outcome::AgentFault { reason }, Vec::new()));
+            }
         };
-        let values = match outputs::of(order, message, print) {
+        let values = match print.values(order, message)? {
             Ok(values) => values,
             Err(outcome) => return Ok((outcome, Vec::new())),
         };
@@ -166,13 +186,38 @@ impl Follower {
     }
 
     async fn keep(&self, value: Value) -> Result<OutputFile, Stop> {
-        let file = value.file();
-        if file.inline.is_none() {
-            let bytes = stream::iter([Ok(value.bytes)]).boxed();
-            self.agents.upload(&self.attempt, &file.output, file.index, bytes).await?;
-        }
-        Ok(file)
+        let (sha256, inline) = if value.size <= INLINE_LIMIT {
+            let mut bytes = Vec::new();
+            value.write(&mut bytes)?;
+            (hex(&Sha256::digest(&bytes)), Some(STANDARD.encode(&bytes)))
+        } else {
+            let bytes = match value.source {
+                Source::File(path) => bytes_of(File::open(path).await?),
+                Source::Bytes(bytes) => stream::iter([Ok(bytes.into())]).boxed(),
+            };
+            (self.agents.upload(&self.attempt, &value.output, 0, bytes).await?.sha256, None)
+        };
+        let extension = if is_json(&value.media_type) { "json" } else { "txt" };
+        Ok(OutputFile {
+            name: format!("{}.{extension}", value.output),
+            output: value.output,
+            index: 0,
+            media_type: Some(value.media_type),
+            size: value.size,
+            sha256,
+            inline,
+        })
     }
+}
+
+/// A file piece by piece.
+fn bytes_of(file: File) -> ByteStream {
+    let next = async |mut file: File| {
+        let mut piece = BytesMut::with_capacity(PIECE);
+        let length = file.read_buf(&mut piece).await.map_err(|error| ObjectError::Source(Box::new(error)))?;
+        Ok((length > 0).then(|| (piece.freeze(), file)))
+    };
+    stream::try_unfold(file, next).boxed()
 }
 
 /// The end of an attempt as its agent would have told it.

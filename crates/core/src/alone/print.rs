@@ -1,14 +1,14 @@
-//! What a program prints: as lines of its log, as a text, and what stands between markers in it.
+//! What a program prints: as lines of its log, and as what outputs are found in.
+
+use std::{io, path::Path};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rutter_types::agent::Limits;
+use rutter_printed::{Printed, Stream, Value};
+use rutter_types::agent::{Outcome, WorkOrder};
 
-use super::markers::Markers;
 use crate::executor::PrintedLine;
 
-/// Longest text that is kept as a value.
-const LONGEST: u64 = 64 << 20;
 /// Longest line of a log; what is longer goes on in the next.
 const LINE: usize = 8 * 1024;
 
@@ -17,40 +17,27 @@ const LINE: usize = 8 * 1024;
 pub(super) struct Print {
     most_log: u64,
     log: u64,
-    most_text: u64,
-    /// As printed; `None` = too long to be a value.
-    text: Option<Vec<u8>>,
-    markers: Markers,
+    printed: Printed,
 }
 
 impl Print {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let most_text = limits.output_bytes.min(LONGEST);
-        Self {
-            most_log: limits.log_bytes,
-            log: 0,
-            most_text,
-            text: Some(Vec::new()),
-            markers: Markers::new(most_text),
-        }
+    /// Keeps in files of `folder` what outputs may be found in.
+    pub(super) fn new(folder: &Path, order: &WorkOrder) -> io::Result<Self> {
+        let printed = Printed::new(folder, &order.outputs, order.limits.output_bytes)?;
+        Ok(Self { most_log: order.limits.log_bytes, log: 0, printed })
     }
 
     /// Takes a line; gives what of it goes to the log. The same lines always give the same.
-    pub(super) fn line(&mut self, line: &PrintedLine) -> Bytes {
-        self.markers.line(&String::from_utf8_lossy(&line.text));
-        if let Some(text) = &mut self.text {
-            text.extend_from_slice(&line.text);
-            text.push(b'\n');
-            if text.len() as u64 > self.most_text {
-                self.text = None;
-            }
-        }
+    pub(super) fn line(&mut self, line: &PrintedLine) -> io::Result<Bytes> {
+        // Which stream it was, nobody tells.
+        self.printed.push(Stream::Out, &line.text)?;
+        self.printed.push(Stream::Out, b"\n")?;
         let entry = entry(line.time, &line.text);
         if self.log + entry.len() as u64 > self.most_log {
-            return Bytes::new();
+            return Ok(Bytes::new());
         }
         self.log += entry.len() as u64;
-        entry.into()
+        Ok(entry.into())
     }
 
     /// Bytes of the log.
@@ -58,9 +45,13 @@ impl Print {
         self.log
     }
 
-    /// All of it, and what stands between markers; an error = longer than a value may be.
-    pub(super) fn read(self) -> (Option<Vec<u8>>, Markers) {
-        (self.text, self.markers)
+    /// The values of the order's outputs.
+    pub(super) fn values(
+        self,
+        order: &WorkOrder,
+        last_word: Option<&str>,
+    ) -> io::Result<Result<Vec<Value>, Outcome>> {
+        self.printed.values(&order.outputs, last_word)
     }
 }
 
@@ -88,18 +79,17 @@ fn entry(time: Timestamp, text: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn limits(output_bytes: u64, log_bytes: u64) -> Limits {
-        Limits {
-            command_seconds: 1,
-            grace_seconds: 1,
-            memory_bytes: None,
-            scratch_bytes: None,
-            output_bytes,
-            log_bytes,
-            contact_seconds: 1,
-        }
+    fn order(output_bytes: u64, log_bytes: u64) -> WorkOrder {
+        serde_json::from_value(json!({"job": "j", "process": "p", "inputs": {}, "command": [], "stage": [],
+            "outputs": [{"id": "all", "find": "stdout", "required": true, "many": false}],
+            "limits": {"command_seconds": 1, "grace_seconds": 1, "output_bytes": output_bytes, "log_bytes": log_bytes,
+                "contact_seconds": 1},
+            "fetch": {"max_bytes": 1, "idle_seconds": 1, "max_redirects": 1, "private_networks": false, "allow": []}}))
+        .unwrap()
     }
 
     fn line(text: &str) -> PrintedLine {
@@ -109,11 +99,14 @@ mod tests {
 
     #[test]
     fn lines_are_written_as_agents_do() {
-        let mut print = Print::new(&limits(100, 1000));
-        assert_eq!(print.line(&line("hello\r")), "2026-11-25T10:00:00.123456Z out hello\n");
-        assert_eq!(print.line(&line("")), "2026-11-25T10:00:00.123456Z out \n");
+        let (folder, order) = (tempfile::tempdir().unwrap(), order(100, 1000));
+        let mut print = Print::new(folder.path(), &order).unwrap();
+        assert_eq!(print.line(&line("hello\r")).unwrap(), "2026-11-25T10:00:00.123456Z out hello\n");
+        assert_eq!(print.line(&line("")).unwrap(), "2026-11-25T10:00:00.123456Z out \n");
         assert_eq!(print.log_bytes(), 38 + 33);
-        assert_eq!(print.read().0.unwrap(), b"hello\r\n\n");
+        let mut all = Vec::new();
+        print.values(&order, None).unwrap().unwrap()[0].write(&mut all).unwrap();
+        assert_eq!(all, b"hello\r\n\n");
         let long = String::from_utf8(entry(line("").time, "ü".repeat(LINE).as_bytes())).unwrap();
         assert_eq!(long.lines().count(), 2);
         assert!(long.lines().next().unwrap().contains(" out+ ü"));
@@ -121,10 +114,11 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_no_value_and_stops_no_log() {
-        let mut print = Print::new(&limits(4, 80));
-        assert!(!print.line(&line("hello")).is_empty());
-        assert!(!print.line(&line("again")).is_empty());
-        assert!(print.line(&line("over")).is_empty(), "the log has a limit, too");
-        assert!(print.read().0.is_none());
+        let (folder, order) = (tempfile::tempdir().unwrap(), order(4, 80));
+        let mut print = Print::new(folder.path(), &order).unwrap();
+        assert!(!print.line(&line("hello")).unwrap().is_empty());
+        assert!(!print.line(&line("again")).unwrap().is_empty());
+        assert!(print.line(&line("over")).unwrap().is_empty(), "the log has a limit, too");
+        assert!(print.values(&order, None).unwrap().is_err());
     }
 }

@@ -15,9 +15,14 @@ use crate::{
 pub fn plan(process: &Process, unit: &ExecutionUnit, valid: &Valid, defaults: &PlanDefaults) -> Plan {
     let mut staging = Staging::default();
     let mut inputs = JsonMap::new();
-    for (id, values) in &valid.inputs {
-        if let Some(input) = process.inputs.get(id) {
-            inputs.insert(id.to_string(), staging.input(id, input, values));
+    match &valid.as_given {
+        Some(given) => inputs.clone_from(given),
+        None => {
+            for (id, values) in &valid.inputs {
+                if let Some(input) = process.inputs.get(id) {
+                    inputs.insert(id.to_string(), staging.input(id, input, values));
+                }
+            }
         }
     }
     let command = command::expand(unit.command(), process, valid, &mut staging);
@@ -35,6 +40,7 @@ pub fn plan(process: &Process, unit: &ExecutionUnit, valid: &Valid, defaults: &P
             },
         },
         env: unit.env().to_vec(),
+        contract: unit.contract(),
         inputs,
         stage: staging.items,
         command,
@@ -59,9 +65,11 @@ fn outputs(process: &Process, unit: &ExecutionUnit, valid: &Valid) -> Vec<Output
                 find: match unit.outputs().get(id) {
                     Some(OutputBinding::Glob(globs)) => Find::Glob(globs.clone()),
                     Some(OutputBinding::Stdout) => Find::Stdout,
-                    None => Find::Name,
+                    None if unit.contract().is_ours() => Find::Name,
+                    None => Find::Printed,
                 },
-                required: output.min_occurs > 0,
+                // Who exits well without a result has none: so it was there.
+                required: output.min_occurs > 0 && unit.contract().is_ours(),
                 many: output.is_many(),
                 media_type: named.or_else(|| output.media_types.first().cloned()),
             })

@@ -12,13 +12,17 @@ mod stage;
 
 use rutter_types::{
     JsonMap,
-    agent::{Arg, FetchPolicy, Limits, OutputWanted, StageItem},
+    agent::{Arg, FetchPolicy, Limits, OutputWanted, StageItem, Variable},
 };
 use serde::{Deserialize, Serialize};
 
 pub use build::plan;
 
-use crate::{id::ProcessId, process::EnvEntry};
+use crate::{
+    id::{JobId, ProcessId},
+    process::{Contract, EnvEntry},
+    python,
+};
 
 /// All that an executor and an agent must know to run a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +35,9 @@ pub struct Plan {
     pub unit: PlannedUnit,
     /// Environment beyond the usual.
     pub env: Vec<EnvEntry>,
+    /// What the program relies on.
+    #[serde(default, skip_serializing_if = "Contract::is_ours")]
+    pub contract: Contract,
     /// Inputs as the program reads them.
     pub inputs: JsonMap,
     /// Files to make before the command.
@@ -49,6 +56,40 @@ pub struct Plan {
     pub retries: u32,
     /// What references may be fetched.
     pub fetch: FetchPolicy,
+}
+
+/// Variable of the older managers' contract with the inputs.
+const THEIR_INPUTS: &str = "PYGEOAPI_K8S_MANAGER_INPUTS";
+/// Most bytes of a variable with its name, as Linux takes it (`MAX_ARG_STRLEN`).
+const LONGEST_VARIABLE: usize = 128 * 1024 - 1;
+
+impl Plan {
+    /// Variables in which the program looks for what it is asked, where its contract is not ours. They hold what the caller
+    /// sent.
+    pub fn variables(&self, job: JobId) -> Vec<Variable> {
+        if self.contract.is_ours() {
+            return Vec::new();
+        }
+        let told = |name: &str, value: String| Variable { name: name.to_owned(), value };
+        vec![
+            told(THEIR_INPUTS, self.their_inputs()),
+            told("PYGEOAPI_JOB_ID", job.to_string()),
+            told("PYGEOAPI_PROCESS_ID", self.told_id.clone()),
+        ]
+    }
+
+    /// Bytes that the inputs are too long for the variable that the program looks for them in.
+    pub fn inputs_too_long(&self) -> Option<usize> {
+        if self.contract.is_ours() {
+            return None;
+        }
+        let length = THEIR_INPUTS.len() + 1 + self.their_inputs().len();
+        length.checked_sub(LONGEST_VARIABLE).filter(|over| *over > 0)
+    }
+
+    fn their_inputs(&self) -> String {
+        python::json_dumps(&serde_json::Value::Object(self.inputs.clone()))
+    }
 }
 
 /// What runs.
@@ -99,3 +140,5 @@ pub struct PlanDefaults {
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod theirs;

@@ -1,4 +1,5 @@
-//! Whether a process can run without an agent: nothing brings it inputs then, and of outputs there is only what it prints.
+//! Whether a process can run without an agent: nothing brings it inputs then but variables, where its contract has them, and of
+//! outputs there is only what it prints.
 
 use rutter_types::agent::{Find, OutputWanted};
 
@@ -7,7 +8,8 @@ use crate::{plan::Plan, schema::essence};
 
 /// Why a process can't run without an agent, as a fragment; `None` = it can.
 pub fn why_not_alone(process: &Process, unit: &DockerUnit) -> Option<String> {
-    let input = process.inputs.keys().next().map(|id| id.to_string());
+    let brought = unit.contract.is_ours();
+    let input = process.inputs.keys().next().filter(|_| brought).map(|id| id.to_string());
     input.map(|id| needs_input(&id)).or_else(|| {
         process.outputs.iter().find_map(|(id, output)| {
             let is_file = matches!(unit.outputs.get(id), Some(OutputBinding::Glob(_)));
@@ -19,7 +21,7 @@ pub fn why_not_alone(process: &Process, unit: &DockerUnit) -> Option<String> {
 /// The same of a plan: an input that was not given is not missed, nor an output that was not asked for.
 pub fn why_plan_not_alone(plan: &Plan) -> Option<String> {
     let staged = plan.stage.iter().map(|item| item.input.clone()).next();
-    let input = plan.inputs.keys().next().cloned().or(staged);
+    let input = plan.inputs.keys().next().filter(|_| plan.contract.is_ours()).cloned().or(staged);
     let of_output = |wanted: &OutputWanted| {
         why_not_printed(&wanted.id, matches!(wanted.find, Find::Glob(_)), wanted.media_type.as_deref())
     };

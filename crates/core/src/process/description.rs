@@ -83,8 +83,10 @@ pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Read> {
 /// Members that are meant seriously but do nothing here must not be passed over.
 fn why_not(name: &str) -> Option<&'static str> {
     match name {
-        "security" | "validation" => Some("is not supported by this version; remove it"),
-        "executionUnit" | "examples" => Some("belongs to the top of the file, beside `processDescription`"),
+        "security" => Some("is not supported by this version; remove it"),
+        "executionUnit" | "examples" | "validation" | "callerToken" => {
+            Some("belongs to the top of the file, beside `processDescription`")
+        }
         _ => None,
     }
 }

@@ -16,6 +16,7 @@ mod env;
 pub mod file;
 mod finding;
 mod kubernetes;
+mod languages;
 mod located;
 mod model;
 mod output;
@@ -32,9 +33,10 @@ mod walk;
 pub use alone::{why_not_alone, why_plan_not_alone};
 pub use command::code_flag;
 pub use finding::{Fault, Finding, Notice};
+pub use languages::nearest as nearest_language;
 pub use model::{
-    CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, EnvValue, Example, ExecutionUnit, Input, Output,
-    OutputBinding, Process, Template, TemplatePart, UnitKind, UnitKinds,
+    CommandItem, CommandUnit, Config, Contract, DockerUnit, EnvEntry, EnvValue, Example, ExecutionUnit,
+    Input, Output, OutputBinding, Process, Template, TemplatePart, UnitKind, UnitKinds, Validation,
 };
 pub use output::{is_checked, media_type_of, output_faults};
 pub use registry::{Broken, Processes, Refused, Refuses, Registry, Runs};

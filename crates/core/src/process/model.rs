@@ -21,12 +21,18 @@ pub struct Process {
     pub legacy_id: Option<String>,
     /// What the process list and the description say; links are added per request. Schemas stand here as written.
     pub description: ProcessDescription,
+    /// The same in the languages that the package has texts in; the first one's is `description`. Empty where it has but one.
+    pub languages: IndexMap<String, ProcessDescription>,
     /// Inputs with their compiled schemas, in the order of the package.
     pub inputs: IndexMap<InputId, Input>,
     /// Outputs with their compiled schemas, in the order of the package.
     pub outputs: IndexMap<OutputId, Output>,
     /// Ways to run it, in order of preference.
     pub units: Vec<ExecutionUnit>,
+    /// How strictly requests are held to the description.
+    pub validation: Validation,
+    /// Whether callers must give the server's token for the older managers' clients.
+    pub caller_token: bool,
     /// Complete execute requests that work.
     pub examples: Vec<Example>,
     /// Folder of the package; absent for one that came by other ways.
@@ -35,6 +41,36 @@ pub struct Process {
     pub source: Value,
     /// SHA-256 of the package, hexadecimal: changes when anything in it does.
     pub digest: String,
+}
+
+/// How strictly requests are held to a process description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Validation {
+    /// What breaks it is refused.
+    #[default]
+    Strict,
+    /// Nothing is: inputs reach the program as they came, known or not. Descriptions of the older managers' files were never
+    /// compared with what callers send.
+    Lenient,
+}
+
+/// What a program relies on beside the usual variables and files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Contract {
+    /// Ours.
+    #[default]
+    Rutter,
+    /// That of images made for pygeoapi's Kubernetes managers: inputs and ids in variables of theirs, results behind markers in
+    /// what is printed, `HOME` as the image has it.
+    Pygeoapi,
+}
+
+impl Contract {
+    /// Whether it is ours.
+    pub fn is_ours(&self) -> bool {
+        *self == Self::Rutter
+    }
 }
 
 /// An input and what its values must satisfy.
@@ -89,6 +125,11 @@ impl Output {
 }
 
 impl Process {
+    /// The language of the description, where the package says it.
+    pub fn first_language(&self) -> Option<&str> {
+        self.languages.keys().next().map(String::as_str)
+    }
+
     /// Whether it may be executed so.
     pub fn allows(&self, control: JobControl) -> bool {
         self.description.summary.job_control_options.contains(&control)
@@ -144,6 +185,8 @@ pub struct CommandUnit {
 pub struct DockerUnit {
     /// Image reference.
     pub image: String,
+    /// What the image relies on.
+    pub contract: Contract,
     /// Program and arguments; empty = the image's own.
     pub command: Vec<CommandItem>,
     /// Environment beyond the usual.
@@ -221,6 +264,14 @@ impl ExecutionUnit {
         match self {
             Self::Command(unit) => &unit.outputs,
             Self::Docker(unit) => &unit.outputs,
+        }
+    }
+
+    /// What its program relies on.
+    pub fn contract(&self) -> Contract {
+        match self {
+            Self::Command(_) => Contract::Rutter,
+            Self::Docker(unit) => unit.contract,
         }
     }
 

@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rutter_types::{ExecuteRequest, ProcessDescription};
+use rutter_types::{ExecuteRequest, InputDescription, ProcessDescription, ProcessSummary};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Example, ExecutionUnit, Input, Output, Process, description, doubles,
+    Example, Input, Output, Process, Validation, description, doubles,
     finding::{Fault, Finding, Notice},
+    languages,
     located::{Kind, Node, Place},
     schema_walk, suggest,
     unit::{self, Declared},
@@ -21,8 +22,15 @@ use crate::{
     validate, yaml,
 };
 
-const MEMBERS: [&str; 5] =
-    ["processDescription", "executionUnit", "examples", "deploymentProfile", "$schema"];
+const MEMBERS: [&str; 7] = [
+    "processDescription",
+    "executionUnit",
+    "examples",
+    "validation",
+    "callerToken",
+    "deploymentProfile",
+    "$schema",
+];
 
 /// Reads a package. `folder` is where its own files are.
 ///
@@ -81,47 +89,105 @@ fn package(
     if !report.object_but(&top, &MEMBERS, why_not) {
         return None;
     }
+    let rules = Rules::read(report, &top);
     let described = description::find(report, &top);
-    let head = described.as_ref().and_then(|spot| description::read(report, spot));
+    let found = described.is_some();
     let described = described.unwrap_or_else(|| Spot::top(&NOTHING));
-    let inputs = values::inputs(report, &described, folder, missing);
-    let outputs = values::outputs(report, &described);
-    let units = unit::read(report, &top, &Declared { inputs: &inputs, outputs: &outputs, folder });
-    let examples = examples(report, &top, &inputs);
+    let languages = languages::of(described.node);
+    let first = languages::in_language(described.node, languages.first().map(String::as_str));
+    let spot = Spot { node: &first, path: described.path.clone() };
+    let head = if found { description::read(report, &spot) } else { None };
+    let mut parts = Described::read(report, &spot, rules.validation, folder, missing);
+    let declared = Declared { inputs: &parts.inputs, outputs: &parts.outputs, folder };
+    let units = unit::read(report, &top, &declared);
+    let examples = examples(report, &top, &parts.inputs, rules.validation);
     let head = head?;
     *id_place = head.id_place;
-    let process = assembled(head, node.to_value(), folder, inputs, outputs, units, examples);
+    let in_languages = languages.into_iter().filter_map(|language| {
+        let told = in_language(described.node, &language, rules.validation, folder)?;
+        Some((language, told))
+    });
+    let process = Process {
+        id: head.id,
+        legacy_id: head.legacy_id,
+        description: parts.description(head.summary),
+        languages: in_languages.collect(),
+        inputs: parts.inputs,
+        outputs: parts.outputs,
+        units,
+        validation: rules.validation,
+        caller_token: rules.caller_token,
+        examples,
+        folder: folder.map(Path::to_owned),
+        digest: digest(&node.to_value()),
+        source: node.to_value(),
+    };
     if report.faults.is_empty() {
         examples_work(report, &top, &process);
     }
     Some(process)
 }
 
-fn assembled(
-    head: description::Read,
-    source: serde_json::Value,
-    folder: Option<&Path>,
+/// Inputs and outputs of a description, in one language.
+struct Described {
     inputs: IndexMap<InputId, Input>,
+    input_descriptions: IndexMap<String, InputDescription>,
     outputs: IndexMap<OutputId, Output>,
-    units: Vec<ExecutionUnit>,
-    examples: Vec<Example>,
-) -> Process {
-    let described = ProcessDescription {
-        summary: head.summary,
-        inputs: inputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect(),
-        outputs: outputs.iter().map(|(id, it)| (id.to_string(), it.description.clone())).collect(),
-    };
-    Process {
-        id: head.id,
-        legacy_id: head.legacy_id,
-        description: described,
-        inputs,
-        outputs,
-        units,
-        examples,
-        folder: folder.map(Path::to_owned),
-        digest: digest(&source),
-        source,
+}
+
+impl Described {
+    fn read(
+        report: &mut Report<'_>,
+        spot: &Spot<'_>,
+        validation: Validation,
+        folder: Option<&Path>,
+        missing: &mut Vec<PathBuf>,
+    ) -> Self {
+        let values::Inputs { inputs, described } = values::inputs(report, spot, validation, folder, missing);
+        Self { inputs, input_descriptions: described, outputs: values::outputs(report, spot) }
+    }
+
+    fn description(&mut self, summary: ProcessSummary) -> ProcessDescription {
+        let output = |(id, it): (&OutputId, &Output)| (id.to_string(), it.description.clone());
+        ProcessDescription {
+            summary,
+            inputs: std::mem::take(&mut self.input_descriptions),
+            outputs: self.outputs.iter().map(output).collect(),
+        }
+    }
+}
+
+/// The description in another language; what is wrong with it was told of the first.
+fn in_language(
+    whole: &Node,
+    language: &str,
+    validation: Validation,
+    folder: Option<&Path>,
+) -> Option<ProcessDescription> {
+    let mut report = Report::new(Path::new(""));
+    let node = languages::in_language(whole, Some(language));
+    let spot = Spot::top(&node);
+    let head = description::read(&mut report, &spot)?;
+    let mut parts = Described::read(&mut report, &spot, validation, folder, &mut Vec::new());
+    Some(parts.description(head.summary))
+}
+
+/// What the top of a package says of how requests are taken.
+#[derive(Default)]
+struct Rules {
+    validation: Validation,
+    caller_token: bool,
+}
+
+impl Rules {
+    fn read(report: &mut Report<'_>, top: &Spot<'_>) -> Self {
+        let validation =
+            top.get("validation").and_then(|member| report.word(&member, &["strict", "lenient"]));
+        let token = top.get("callerToken").and_then(|member| report.word(&member, &["required", "none"]));
+        Self {
+            validation: if validation == Some("lenient") { Validation::Lenient } else { Validation::Strict },
+            caller_token: token == Some("required"),
+        }
     }
 }
 
@@ -149,7 +215,6 @@ fn why_not(name: &str) -> Option<&'static str> {
     match name {
         "schedules" => Some("schedules are not supported by this version; remove them"),
         "security" => Some("belongs below `executionUnit.kubernetes`"),
-        "validation" => Some("is not supported by this version; remove it"),
         "process" => Some("belongs below `processDescription`"),
         "executionUnits" => Some("is called `executionUnit`"),
         "id" | "title" | "version" | "inputs" | "outputs" => {
@@ -167,19 +232,45 @@ fn digest(source: &serde_json::Value) -> String {
 }
 
 /// Requests that are said to work: at least their names must be right.
-fn examples(report: &mut Report<'_>, top: &Spot<'_>, inputs: &IndexMap<InputId, Input>) -> Vec<Example> {
+fn examples(
+    report: &mut Report<'_>,
+    top: &Spot<'_>,
+    inputs: &IndexMap<InputId, Input>,
+    validation: Validation,
+) -> Vec<Example> {
     let Some(spot) = top.get("examples") else { return Vec::new() };
     let items = report.list(&spot).unwrap_or_default();
-    items.iter().filter_map(|item| example(report, item, inputs)).collect()
+    // What is not held to the description can't break it.
+    let declared = Some(inputs).filter(|_| validation == Validation::Strict);
+    items.iter().filter_map(|item| example(report, item, declared)).collect()
 }
 
-fn example(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<InputId, Input>) -> Option<Example> {
+fn example(
+    report: &mut Report<'_>,
+    spot: &Spot<'_>,
+    declared: Option<&IndexMap<InputId, Input>>,
+) -> Option<Example> {
     if !report.object(spot, &["title", "inputs"]) {
         return None;
     }
     let title = report.text_of(spot, "title");
     let given = spot.get("inputs").filter(|member| report.any_object(member));
-    for (key, member) in given.as_ref().map(Spot::members).unwrap_or_default() {
+    if let Some(inputs) = declared {
+        example_fits(report, spot, given.as_ref(), inputs);
+    }
+    let inputs = given.map(|given| given.node.to_value());
+    let inputs = inputs.and_then(|value| value.as_object().cloned()).unwrap_or_default();
+    Some(Example { title, inputs })
+}
+
+/// At least its names must be right.
+fn example_fits(
+    report: &mut Report<'_>,
+    spot: &Spot<'_>,
+    given: Option<&Spot<'_>>,
+    inputs: &IndexMap<InputId, Input>,
+) {
+    for (key, member) in given.map(Spot::members).unwrap_or_default() {
         if inputs.contains_key(key.text.as_str()) {
             continue;
         }
@@ -195,7 +286,7 @@ fn example(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<InputId, 
         );
     }
     for (id, input) in inputs {
-        let is_given = given.as_ref().is_some_and(|given| given.get(id.as_str()).is_some());
+        let is_given = given.is_some_and(|given| given.get(id.as_str()).is_some());
         if input.min_occurs > 0 && input.default.is_none() && !is_given {
             let remedy = format!("add {id}, or write minOccurs: 0 in its input");
             report.fault(
@@ -205,7 +296,4 @@ fn example(report: &mut Report<'_>, spot: &Spot<'_>, inputs: &IndexMap<InputId, 
             );
         }
     }
-    let inputs = given.map(|given| given.node.to_value());
-    let inputs = inputs.and_then(|value| value.as_object().cloned()).unwrap_or_default();
-    Some(Example { title, inputs })
 }

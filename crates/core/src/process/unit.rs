@@ -5,8 +5,8 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::{
-    CommandItem, CommandUnit, Config, DockerUnit, EnvEntry, ExecutionUnit, Input, Output, OutputBinding,
-    TemplatePart, bindings, command, env, kubernetes,
+    CommandItem, CommandUnit, Config, Contract, DockerUnit, EnvEntry, ExecutionUnit, Input, Output,
+    OutputBinding, TemplatePart, bindings, command, env, kubernetes,
     located::Kind,
     template::Names,
     walk::{Report, Spot, shorten},
@@ -15,7 +15,8 @@ use crate::id::{InputId, OutputId};
 
 const TYPES: [&str; 3] = ["command", "docker", "oci"];
 const COMMAND: [&str; 4] = ["command", "env", "config", "bindings"];
-const DOCKER: [&str; 7] = ["image", "deployment", "command", "env", "config", "bindings", "kubernetes"];
+const DOCKER: [&str; 8] =
+    ["image", "deployment", "contract", "command", "env", "config", "bindings", "kubernetes"];
 
 /// What units refer to.
 pub(super) struct Declared<'a> {
@@ -179,9 +180,15 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
         let remedy = "write the image's program below `command`";
         report.fault(spot, "`inputBindings` give arguments, and there is no `command` to take them", remedy);
     }
+    let contract = match spot.get("contract").and_then(|member| report.word(&member, &["rutter", "pygeoapi"]))
+    {
+        Some("pygeoapi") => Contract::Pygeoapi,
+        _ => Contract::Rutter,
+    };
     let kubernetes = spot.get("kubernetes").and_then(|member| kubernetes::read(report, &member));
     (report.faults.len() == before).then_some(DockerUnit {
         image: image?,
+        contract,
         command,
         env,
         config,

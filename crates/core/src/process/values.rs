@@ -7,7 +7,7 @@ use rutter_types::{InputDescription, MaxOccurs, OutputDescription};
 use serde_json::Value;
 
 use super::{
-    Input, Output,
+    Input, Output, Validation,
     default_file::{self, Reference},
     description::{bad_id, keywords, metadata},
     located::{Key, Kind, Node},
@@ -44,22 +44,35 @@ const OUTPUT: [&str; 9] = [
     "dataClasses",
 ];
 
-/// Every input in order. One with faults is there too, as far as it could be read, so that what mentions it is right.
+/// Inputs in order.
+pub(super) struct Inputs {
+    pub(super) inputs: IndexMap<InputId, Input>,
+    /// What is told of each, and of what only looks like one.
+    pub(super) described: IndexMap<String, InputDescription>,
+}
+
+/// Every input in order. One with faults is there too, as far as it could be read, so that what mentions it is right. Where
+/// inputs are taken as they come, a name that can't be one (`wrt_*`: any that begins so) is only described.
 pub(super) fn inputs(
     report: &mut Report<'_>,
     process: &Spot<'_>,
+    validation: Validation,
     folder: Option<&Path>,
     files: &mut Vec<PathBuf>,
-) -> IndexMap<InputId, Input> {
-    let mut inputs = IndexMap::new();
+) -> Inputs {
+    let mut all = Inputs { inputs: IndexMap::new(), described: IndexMap::new() };
     for (key, spot) in named(report, process, "inputs") {
-        let id = key.text.parse().map_err(|error| bad_id(report, key.place, &spot.path, &key.text, &error));
-        let input = input(report, &spot, folder, files);
-        if let (Ok(id), Some(input)) = (id, input) {
-            inputs.insert(id, input);
+        let id = key.text.parse();
+        if let (Err(error), Validation::Strict) = (&id, validation) {
+            bad_id(report, key.place, &spot.path, &key.text, error);
+        }
+        let Some(input) = input(report, &spot, folder, files) else { continue };
+        all.described.insert(key.text.clone(), input.description.clone());
+        if let Ok(id) = id {
+            all.inputs.insert(id, input);
         }
     }
-    inputs
+    all
 }
 
 /// Every output in order, as for [`inputs`].

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Signal;
 use crate::{
+    archive,
     engine::{EngineError, Parts},
     executor::{AttemptName, ExecutorError, LaunchEnd, Observation},
     failure,
@@ -127,6 +128,7 @@ impl Parts {
             self.archive(job).await?;
         }
         if let Some(name) = job.launch_name() {
+            self.executor.keep_record(name, &|| archive::final_record(job)).await?;
             self.executor.release(name).await?;
         }
         Ok(())

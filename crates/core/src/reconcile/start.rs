@@ -6,6 +6,7 @@ use rutter_types::Problem;
 
 use super::{Signal, pass::PassError};
 use crate::{
+    archive,
     engine::Parts,
     executor::{ExecutorError, LaunchEnd, Waiting},
     failure,
@@ -75,14 +76,18 @@ async fn try_start(parts: &Parts, name: LaunchName) -> Result<bool, PassError> {
     if job.status().is_terminal() {
         return Ok(false);
     }
+    let mut job = Arc::unwrap_or_clone(job);
     if job.launches < name.launch {
         let now = parts.clock.now();
-        let launched = Arc::unwrap_or_clone(job).launched(now).map_err(|_| StoreError::Record {
+        let launched = job.launched(now).map_err(|_| StoreError::Record {
             id: name.job.to_string(),
             source: serde::de::Error::custom("a waiting job that can't be launched"),
         })?;
-        parts.write_order(&launched, &plan).await?;
-        if !parts.store.replace(&launched, &[]).await? {
+        // Both before the launch; a loss of power in between leaves one without the other, and the job waits again.
+        let (written, counted) =
+            futures_util::join!(parts.write_order(&launched, &plan), parts.store.replace(&launched, &[]));
+        written?;
+        if !counted? {
             // Somebody was faster. Dismissed: its room is free again. Launched by another start of the same launch (a
             // job is waited for twice when it comes while a server takes up its work): that one must not be released.
             let now = parts.store.get(name.job).await?;
@@ -91,7 +96,11 @@ async fn try_start(parts: &Parts, name: LaunchName) -> Result<bool, PassError> {
             }
         }
         parts.changes.tell(name.job);
+        job = launched;
+    } else if !parts.has_order(name.job).await? {
+        // An earlier try counted the launch and could not write it.
+        parts.write_order(&job, &plan).await?;
     }
-    parts.executor.launch(name, &plan).await?;
+    parts.executor.launch_on_record(name, &plan, &|| archive::order_record(&job, &plan)).await?;
     Ok(true)
 }

@@ -6,6 +6,7 @@
 mod binary;
 mod command_line;
 mod input;
+mod lenient;
 mod outputs;
 mod reference;
 mod secret;
@@ -14,7 +15,7 @@ mod subscriber;
 mod value;
 
 use indexmap::IndexMap;
-use rutter_types::{ExecuteRequest, Fault};
+use rutter_types::{ExecuteRequest, Fault, JsonMap};
 use serde_json::Value;
 
 pub(crate) use command_line::templates;
@@ -24,7 +25,7 @@ pub use staged::staged;
 use crate::{
     id::{InputId, JobId, OutputId},
     job::ResponseShape,
-    process::{Process, nearest},
+    process::{Process, Validation, nearest},
     schema::{escape, shorten},
 };
 
@@ -55,6 +56,8 @@ pub struct OwnResult {
 pub struct Valid {
     /// Inputs that have values, in the order of the process.
     pub inputs: IndexMap<InputId, ValidInput>,
+    /// All inputs as they came, where the process takes them so; the program gets these.
+    pub as_given: Option<JsonMap>,
     /// How the answer is shaped.
     pub shape: ResponseShape,
 }
@@ -109,7 +112,27 @@ pub fn validate(
     request: &ExecuteRequest,
     context: &Context<'_>,
 ) -> Result<Valid, Vec<Fault>> {
+    if process.validation == Validation::Lenient {
+        return lenient::read(process, request, context);
+    }
     let mut faults = Vec::new();
+    let inputs = inputs(process, request, context, &mut faults);
+    let shape = outputs::read(process, request, &mut faults);
+    faults.extend(request.subscriber.iter().flat_map(subscriber::faults));
+    if faults.is_empty() {
+        return Ok(Valid { inputs, as_given: None, shape });
+    }
+    limit(&mut faults);
+    Err(faults)
+}
+
+/// Inputs that fit; what is wrong with the others is added to the faults.
+fn inputs(
+    process: &Process,
+    request: &ExecuteRequest,
+    context: &Context<'_>,
+    faults: &mut Vec<Fault>,
+) -> IndexMap<InputId, ValidInput> {
     let mut inputs = IndexMap::new();
     for (id, input) in &process.inputs {
         let given = request.inputs.get(id.as_str());
@@ -120,13 +143,7 @@ pub fn validate(
         }
     }
     faults.extend(unknown_inputs(process, request));
-    let shape = outputs::read(process, request, &mut faults);
-    faults.extend(request.subscriber.iter().flat_map(subscriber::faults));
-    if faults.is_empty() {
-        return Ok(Valid { inputs, shape });
-    }
-    limit(&mut faults);
-    Err(faults)
+    inputs
 }
 
 fn unknown_inputs(process: &Process, request: &ExecuteRequest) -> Vec<Fault> {

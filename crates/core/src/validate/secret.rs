@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use rutter_types::Fault;
 use serde_json::Value;
 
+use super::DEPTH_LIMIT;
 use crate::{
-    process::{Input, Process},
+    process::{Input, Process, Validation},
     schema::{applied, follow},
 };
 
@@ -21,6 +22,11 @@ const STEPS: usize = 100_000;
 /// The request as it is kept with the job: secrets masked, all else as received.
 pub fn mask(process: &Process, request: &Value) -> Value {
     let mut kept = request.clone();
+    if process.validation == Validation::Lenient
+        && let Some(inputs) = kept.get_mut("inputs")
+    {
+        mask_by_name(inputs, DEPTH_LIMIT);
+    }
     if let Some(inputs) = kept.get_mut("inputs").and_then(Value::as_object_mut) {
         for (id, input) in &process.inputs {
             if let Some(value) = inputs.get_mut(id.as_str()).filter(|_| holds_any(input)) {
@@ -29,6 +35,29 @@ pub fn mask(process: &Process, request: &Value) -> Value {
         }
     }
     kept
+}
+
+/// Where descriptions say nothing of secrets, names do.
+fn mask_by_name(value: &mut Value, depth: usize) {
+    const SECRETS: [&str; 4] = ["secret", "key", "password", "token"];
+    let Some(deeper) = depth.checked_sub(1) else {
+        *value = MASK.into();
+        return;
+    };
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let name = name.to_lowercase();
+                if SECRETS.iter().any(|secret| name.contains(secret)) {
+                    *member = MASK.into();
+                } else {
+                    mask_by_name(member, deeper);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_by_name(item, deeper)),
+        _ => {}
+    }
 }
 
 /// Whether any part of an input's values is secret.

@@ -27,19 +27,25 @@ pub struct UnitFault {
 /// Every fault of a process's unit, by what this server allows.
 pub fn check_unit(process: &Process, unit: &DockerUnit, config: &KubernetesConfig) -> Vec<UnitFault> {
     let mut faults = check(&unit.env, unit.kubernetes.as_ref(), config);
-    if unit.command.is_empty()
-        && config.registries.is_none()
+    if let Some((cause, remedy)) = alone(unit, config)
         && let Some(why) = why_not_alone(process, unit)
     {
-        faults.push(UnitFault {
-            pointer: String::new(),
-            message: format!(
-                "has no command, this server does not look up those of images, and without that {why}"
-            ),
-            remedy: "write the image's program below `command`".to_owned(),
-        });
+        let message = format!("{cause}, and without that {why}");
+        faults.push(UnitFault { pointer: String::new(), message, remedy: remedy.to_owned() });
     }
     faults
+}
+
+/// Why a unit runs without the agent, whatever its registry says, and what would change it.
+fn alone(unit: &DockerUnit, config: &KubernetesConfig) -> Option<(&'static str, &'static str)> {
+    if !config.agents {
+        return Some(("pods do not reach this server", "the operator can set kubernetes.serverUrl"));
+    }
+    let unknown = unit.command.is_empty() && config.registries.is_none();
+    unknown.then_some((
+        "has no command, this server does not look up those of images",
+        "write the image's program below `command`",
+    ))
 }
 
 /// The same of the parts that a plan has as well.

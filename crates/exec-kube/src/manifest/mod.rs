@@ -1,6 +1,7 @@
 //! The Job of a launch: a pure function of plan, name, instance and settings.
 //!
-//! No user input and no secret stands in it: the agent fetches its order with the identity of its pod. What the package
+//! No user input and no secret stands in it: the agent fetches its order with the identity of its pod. (One exception: images of
+//! the older managers that run without the agent have the variable that is their contract.) What the package
 //! says is merged between our defaults, which it may change, and what must be as it is.
 
 mod deadline;
@@ -13,7 +14,7 @@ use rutter_core::{
     id::{InstanceId, LaunchName},
     plan::{Plan, PlannedUnit},
 };
-use rutter_types::agent::exit;
+use rutter_types::agent::{Variable, exit};
 use serde_json::{Value, json};
 
 use crate::{
@@ -47,6 +48,8 @@ struct Image<'a> {
     reference: &'a str,
     /// What of it runs.
     program: &'a Program,
+    /// What it is told where no agent tells it.
+    variables: &'a [Variable],
     cpu_limit_milli: Option<u64>,
     gpus: u32,
 }
@@ -65,7 +68,10 @@ pub(crate) fn job(
     let PlannedUnit::Docker { image, cpu_limit_milli, gpus, kubernetes } = &plan.unit else {
         return Err(ManifestError::NoImage);
     };
+    // What callers send stands in a pod only where there is no other way.
+    let variables = if *program == Program::Alone { plan.variables(launch.job) } else { Vec::new() };
     let image = Image {
+        variables: &variables,
         reference: if let Program::OfImage(own) = program { &own.image } else { image },
         program,
         cpu_limit_milli: *cpu_limit_milli,

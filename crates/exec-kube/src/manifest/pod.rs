@@ -4,7 +4,7 @@ use rutter_core::{
     plan::Plan,
     process::{EnvEntry, EnvValue},
 };
-use rutter_types::agent::{ENV_CA, ENV_CONTACT, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE};
+use rutter_types::agent::{Arg, ENV_CA, ENV_CONTACT, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE, Part};
 use serde_json::{Value, json};
 
 use super::{Image, deadline, resources};
@@ -75,7 +75,7 @@ fn defaults(
             "serviceAccountName": config.service_account,
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
-            "securityContext": security.of_pod(user(image.program, config)),
+            "securityContext": security.of_pod(user(plan, image.program, config)),
             "nodeSelector": config.node_selector,
             "imagePullSecrets": pull_secrets,
             "containers": [{
@@ -87,8 +87,10 @@ fn defaults(
 }
 
 /// Whom the program runs as unless the package says it; `None` = whom its image names.
-fn user(program: &Program, config: &KubernetesConfig) -> Option<i64> {
+fn user(plan: &Plan, program: &Program, config: &KubernetesConfig) -> Option<i64> {
     match program {
+        // They were always run so, most of them as root.
+        _ if !plan.contract.is_ours() => None,
         Program::OfImage(own) if own.has_user => None,
         _ => config.user,
     }
@@ -129,9 +131,9 @@ fn fixed(plan: &Plan, image: Image<'_>, container: &str, labels: &Value, config:
             "containers": [{
                 "name": container,
                 "image": image.reference,
-                "command": null,
+                "command": command_alone(plan),
                 "args": null,
-                "env": plan.env.iter().filter_map(variable).collect::<Vec<_>>(),
+                "env": plan.env.iter().filter_map(variable).chain(told(image)).collect::<Vec<_>>(),
             }],
         },
     })
@@ -160,6 +162,18 @@ fn with_agent(plan: &Plan, program: &Program, container: &str, config: &Kubernet
             }}]}},
         ],
     }})
+}
+
+/// The package's own words; an agent that stands in front takes their place.
+fn command_alone(plan: &Plan) -> Option<Vec<String>> {
+    let word = |arg: &Arg| {
+        let text = arg
+            .0
+            .iter()
+            .filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None });
+        literal(&text.collect::<String>())
+    };
+    (!plan.command.is_empty()).then(|| plan.command.iter().map(word).collect())
 }
 
 /// The agent, and what it is to run where its order says nothing.
@@ -222,6 +236,10 @@ fn variable(entry: &EnvEntry) -> Option<Value> {
         })),
         EnvValue::Inherit => None,
     }
+}
+
+fn told(image: Image<'_>) -> impl Iterator<Item = Value> {
+    image.variables.iter().map(|told| json!({"name": told.name, "value": literal(&told.value)}))
 }
 
 /// Kubernetes replaces `$(NAME)` in values and commands, and reads `$$` as `$`.

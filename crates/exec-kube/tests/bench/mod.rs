@@ -10,7 +10,7 @@ use rutter_core::{
     executor::{Executor, LaunchEnd, Observation},
     id::{InstanceId, JobId, LaunchName},
     plan::{Needs, Plan, PlannedUnit},
-    process::{EnvEntry, EnvValue},
+    process::{Contract, EnvEntry, EnvValue},
 };
 use rutter_exec_kube::{Access, KubernetesConfig, KubernetesExecutor, job_name};
 use rutter_store::conformance::sample;
@@ -174,6 +174,7 @@ pub(crate) fn plan(what: &str) -> Plan {
             gpus: 0,
             kubernetes: None,
         },
+        contract: Contract::Rutter,
         env: vec![EnvEntry { name: "DO".to_owned(), value: EnvValue::Text(what.to_owned()) }],
         needs: Needs { cpu_milli: 10, memory_bytes: 16_000_000 },
         limits: Limits { command_seconds: 3600, grace_seconds: 2, ..plan.limits },

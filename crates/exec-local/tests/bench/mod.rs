@@ -15,7 +15,7 @@ use rutter_core::{
     executor::{Executor, LaunchEnd, Observation},
     id::{JobId, LaunchName},
     plan::{Needs, Plan, PlannedUnit},
-    process::{EnvEntry, EnvValue},
+    process::{Contract, EnvEntry, EnvValue},
 };
 use rutter_exec_local::{AgentCommand, Capacity, LocalConfig, LocalExecutor};
 use rutter_types::agent::{FetchPolicy, Limits};
@@ -80,6 +80,7 @@ impl Bench {
             process: "fake".parse().unwrap(),
             told_id: "fake".to_owned(),
             unit: PlannedUnit::Command,
+            contract: Contract::Rutter,
             env: vec![text("FAKE_DO", script), text("FAKE_OUT", out.to_str().unwrap())],
             inputs: Default::default(),
             stage: vec![],

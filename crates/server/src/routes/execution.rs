@@ -2,6 +2,7 @@
 
 mod mode;
 mod request;
+mod token;
 
 use std::sync::Arc;
 
@@ -56,7 +57,8 @@ async fn execute(
     request::check_content_type(headers)?;
     let key = request::key(headers)?;
     let bytes = body::read(&state.config.limits, headers, body).await?;
-    let read = request::read(&bytes, state.config.limits.json_depth)?;
+    let mut read = request::read(&bytes, state.config.limits.json_depth)?;
+    token::take(state.config.caller_token.as_ref(), process, headers, &mut read)?;
     check_subscriber(&state, &read.request)?;
     let prefer = Prefer::of(headers);
     let way = way(process, &prefer, state.config.limits.sync_wait);

@@ -1,11 +1,13 @@
 //! `GET /processes` and `GET /processes/{id}`: the list and the descriptions.
 
+use std::{borrow::Cow, sync::Arc};
+
 use axum::{
     extract::{Path, State},
     response::Response,
 };
 use http::Uri;
-use rutter_core::process::{nearest, registry::Processes};
+use rutter_core::process::{Process, nearest, nearest_language, registry::Processes};
 use rutter_types::{Link, ProcessList};
 
 use crate::{
@@ -39,16 +41,21 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let part = part(&uri)?;
     let processes = state.registry.snapshot();
+    let language = negotiated
+        .language(processes.iter().flat_map(|process| process.languages.keys()).map(String::as_str));
     let make = || {
-        let list = list_of(&base, &processes, part, negotiated.format);
+        let list = list_of(&base, &processes, part, negotiated.format, language);
         match negotiated.format {
             Format::Json => Document::json(&list),
             Format::Html => state.pages.processes(&base, &list).map(Document::html),
         }
     };
+    let first = || processes.iter().find_map(|process| process.first_language());
+    let make = || make().map(|document| document.in_language(language.or_else(first)));
     // Only the usual page is kept: others are as many as there are numbers.
     if part == (Part { offset: 0, limit: LIMIT }) {
-        let document = state.cache.get(processes.generation, &base, negotiated.format, "/processes", make)?;
+        let name = name_of("/processes", language);
+        let document = state.cache.get(processes.generation, &base, negotiated.format, &name, make)?;
         return Ok(document.respond(&negotiated));
     }
     Ok(make()?.respond(&negotiated))
@@ -70,7 +77,18 @@ fn part(uri: &Uri) -> Result<Part, ApiError> {
     Ok(Part { offset: offset.unwrap_or(0), limit: limit.unwrap_or(LIMIT).min(LIMIT_MOST) })
 }
 
-fn list_of(base: &Base, processes: &Processes, part: Part, format: Format) -> ProcessList {
+/// Name of a document in the cache.
+fn name_of<'a>(path: &'a str, language: Option<&str>) -> Cow<'a, str> {
+    language.map_or(Cow::Borrowed(path), |language| Cow::Owned(format!("{path}#{language}")))
+}
+
+fn list_of(
+    base: &Base,
+    processes: &Processes,
+    part: Part,
+    format: Format,
+    language: Option<&str>,
+) -> ProcessList {
     let here = |part: Part| match part {
         Part { offset: 0, limit: LIMIT } => "/processes".to_owned(),
         Part { offset: 0, limit } => format!("/processes?limit={limit}"),
@@ -90,7 +108,13 @@ fn list_of(base: &Base, processes: &Processes, part: Part, format: Format) -> Pr
         turn(part.offset.saturating_sub(part.limit), "prev", "Previous page");
     }
     let page = processes.iter().skip(part.offset).take(part.limit);
-    ProcessList { processes: page.map(|process| describe::summary(base, process)).collect(), links }
+    let summary = |process: &Arc<Process>| {
+        // What is near enough of what this one has.
+        let known = process.languages.keys().map(String::as_str);
+        let own = language.and_then(|wanted| known.clone().nth(nearest_language(wanted, known)?));
+        describe::summary(base, process, own)
+    };
+    ProcessList { processes: page.map(summary).collect(), links }
 }
 
 /// A description (`/req/core/process-success`).
@@ -101,9 +125,10 @@ pub(super) async fn read(
     negotiated: Negotiated,
 ) -> Result<Response, ApiError> {
     let processes = state.registry.snapshot();
+    let process = find(&processes, &id)?;
+    let language = negotiated.language(process.languages.keys().map(String::as_str));
     let make = || {
-        let process = find(&processes, &id)?;
-        let description = describe::description(&base, process, negotiated.format);
+        let description = describe::description(&base, process, negotiated.format, language);
         match negotiated.format {
             Format::Json => Document::json(&description),
             Format::Html => {
@@ -113,7 +138,9 @@ pub(super) async fn read(
             }
         }
     };
-    let document = state.cache.get(processes.generation, &base, negotiated.format, &id, make)?;
+    let make = || make().map(|document| document.in_language(language.or(process.first_language())));
+    let name = name_of(&id, language);
+    let document = state.cache.get(processes.generation, &base, negotiated.format, &name, make)?;
     Ok(document.respond(&negotiated))
 }
 
@@ -121,10 +148,7 @@ pub(super) async fn read(
 ///
 /// # Errors
 /// [`ApiError::NoSuchProcess`], with a known id that looks like it.
-pub(crate) fn find<'p>(
-    processes: &'p Processes,
-    id: &str,
-) -> Result<&'p std::sync::Arc<rutter_core::process::Process>, ApiError> {
+pub(crate) fn find<'p>(processes: &'p Processes, id: &str) -> Result<&'p Arc<Process>, ApiError> {
     processes.get(id).ok_or_else(|| ApiError::NoSuchProcess {
         id: id.chars().take(100).collect(),
         near: nearest(id, processes.iter().map(|process| process.id.as_str())).map(str::to_owned),

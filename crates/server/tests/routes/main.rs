@@ -14,3 +14,4 @@ mod http;
 mod negotiation;
 mod processes;
 mod serve;
+mod theirs;

@@ -30,7 +30,10 @@ use super::{
     fault::Fault,
     read::found,
 };
-use crate::{place, recent::Recent};
+use crate::{
+    place,
+    recent::{Asked, Places, Recent},
+};
 
 /// How long a filter by duration is tried in one way before the next.
 #[derive(Clone, Copy)]
@@ -77,12 +80,21 @@ fn read(
     find: impl FnOnce(&Search, usize) -> Result<Option<Vec<i64>>, Fault>,
 ) -> Result<Option<JobPage>, Fault> {
     let began = recent.moment();
+    let asked = Asked::of(filter, page);
+    if let (Some(now), Some(asked)) = (began, &asked)
+        && let Some(known) = recent.page(now, asked)
+    {
+        return Ok(Some(known));
+    }
     let _snapshot = connection.unchecked_transaction()?;
     let search = Search::new(filter, page, drift(connection)?);
     let Some(mut places) = find(&search, page.limit.saturating_add(1))? else { return Ok(None) };
     let more = places.len() > page.limit;
     places.truncate(page.limit);
     let next = places.last().filter(|_| more).map(|&place| Cursor(place));
+    if let (Some(began), Some(asked)) = (began, asked) {
+        recent.keep_page(began, asked, Places { places: places.clone(), next });
+    }
     let known = |place: &i64| recent.at(*place);
     // What is kept in memory may be newer than what the filter saw: then the page is read from what it saw.
     let kept: Vec<Option<Arc<Job>>> = places.iter().map(known).collect();

@@ -1,0 +1,114 @@
+//! Records of jobs on their Jobs, for servers without anything durable of their own: the manifests of the older managers give
+//! them no volume. What was launched, and how it ended, is then read from the cluster.
+//!
+//! A record is the same document that is kept as an object elsewhere (`order.json`, `final.json`), compressed: an object of the
+//! cluster may have annotations of 256 KiB in all.
+
+use std::io::{Read, Write};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use k8s_openapi::api::batch::v1::Job;
+use kube::api::{ListParams, Patch, PatchParams};
+use rutter_core::{executor::ExecutorError, id::LaunchName};
+use serde_json::json;
+
+use crate::{
+    fault,
+    names::{job_name, launch_of},
+    shared::Shared,
+};
+
+/// Annotation: the job as it was launched.
+pub(crate) const ORDER: &str = "rutter.dev/order";
+/// Annotation: the job as it ended.
+pub(crate) const FINAL: &str = "rutter.dev/final";
+/// Annotation: that [`FINAL`] is there, for those who do not carry it around.
+pub(crate) const ENDED: &str = "rutter.dev/final-kept";
+/// Longest annotation; both together and the rest must fit into 256 KiB.
+const LONGEST: usize = 120 * 1024;
+/// Longest record that is read.
+const LONGEST_RECORD: u64 = 16 * 1024 * 1024;
+/// Jobs of one answer.
+const PAGE: u32 = 100;
+
+/// A record as it stands in an annotation; `None` = it is too long for one.
+pub(crate) fn packed(record: &[u8]) -> Option<String> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing to memory does not fail.
+    encoder.write_all(record).ok()?;
+    let text = STANDARD.encode(encoder.finish().ok()?);
+    (text.len() <= LONGEST).then_some(text)
+}
+
+fn unpacked(text: &str) -> Option<Vec<u8>> {
+    let bytes = STANDARD.decode(text).ok()?;
+    let mut record = Vec::new();
+    GzDecoder::new(bytes.as_slice()).take(LONGEST_RECORD).read_to_end(&mut record).ok()?;
+    Some(record)
+}
+
+/// Note on a launch's Job how it ended.
+pub(crate) async fn keep(shared: &Shared, name: LaunchName, record: &[u8]) -> Result<(), ExecutorError> {
+    let Some(job) = shared.job(name).await? else { return Ok(()) };
+    let annotations = job.metadata.annotations.unwrap_or_default();
+    if annotations.contains_key(ENDED) {
+        return Ok(());
+    }
+    let Some(text) = packed(record) else {
+        tracing::warn!(job.id = %name.job, "its results are too large to be kept in the cluster: they are lost with this server");
+        return Ok(());
+    };
+    let patch = json!({"metadata": {"annotations": {FINAL: text, ENDED: "true", ORDER: null}}});
+    let patched = shared.jobs.patch(&job_name(name), &PatchParams::default(), &Patch::Merge(patch)).await;
+    match patched {
+        Err(error) if fault::is_gone(&error) => Ok(()),
+        patched => patched.map(|_| ()).map_err(fault::unavailable("keep the record of a job in the cluster")),
+    }
+}
+
+/// All records on Jobs of this instance: of each job the last one.
+pub(crate) async fn all(shared: &Shared) -> Result<Vec<Vec<u8>>, ExecutorError> {
+    let mut records = Vec::new();
+    let selected = format!("{}={}", crate::names::INSTANCE, shared.instance);
+    let mut page = ListParams::default().labels(&selected).limit(PAGE);
+    loop {
+        let listed = shared.jobs.list(&page).await;
+        let found = listed.map_err(fault::unavailable("read the records of jobs in the cluster"))?;
+        let ours = found.items.iter().filter(|job| launch_of(job, shared.instance).is_some());
+        records.extend(ours.filter_map(record_of));
+        match found.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page.continue_token = Some(token),
+            None => return Ok(records),
+        }
+    }
+}
+
+fn record_of(job: &Job) -> Option<Vec<u8>> {
+    let annotations = job.metadata.annotations.as_ref()?;
+    let text = annotations.get(FINAL).or_else(|| annotations.get(ORDER))?;
+    let record = unpacked(text);
+    if record.is_none() {
+        let name = job.metadata.name.as_deref().unwrap_or_default();
+        tracing::error!(name, "the record on a Job can't be read: its job is left out");
+    }
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_and_one_too_long_is_none() {
+        let record = br#"{"version":1,"job":{"id":"x"}}"#;
+        assert_eq!(unpacked(&packed(record).unwrap()).unwrap(), record);
+        let noise: Vec<u8> = (0_u32..6_000).flat_map(|at| Sha256::digest(at.to_le_bytes())).collect();
+        assert!(packed(&noise).is_none());
+        for garbage in ["", "%", "AAAA"] {
+            assert!(unpacked(garbage).is_none_or(|read| read.is_empty()), "{garbage:?}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Results among what a program prints, for programs that leave no files: what stands behind the older managers' markers, or
+//! all of it.
+//!
+//! The agent asks this of the program that it runs, the server of a program that runs without an agent: so an image gives the
+//! same results both ways. What was printed may be large: it stands in files, and so do the values.
+
+mod json;
+mod lines;
+mod markers;
+mod spool;
+mod values;
+
+use std::{io, path::Path};
+
+use lines::Lines;
+pub use lines::Stream;
+use markers::{Found, Markers};
+use rutter_types::agent::{Find, OutputWanted};
+use spool::Spool;
+pub use values::{Source, Value, is_json};
+
+/// What a program prints, as it comes.
+#[derive(Debug)]
+pub struct Printed {
+    lines: Lines,
+    kept: Kept,
+}
+
+/// What of it may become a value.
+#[derive(Debug)]
+struct Kept {
+    /// All of it; not needed any more once a value began, unless an output is standard output itself.
+    whole: Option<Spool>,
+    is_whole_wanted: bool,
+    /// What came behind the last marker.
+    value: Spool,
+    markers: Markers,
+}
+
+impl Printed {
+    /// Keeps in files of `folder`, which must be there; `most` = most bytes of a value.
+    ///
+    /// # Errors
+    /// The files can't be made.
+    pub fn new(folder: &Path, wanted: &[OutputWanted], most: u64) -> io::Result<Self> {
+        let kept = Kept {
+            whole: Some(Spool::create(folder.join("printed"), most)?),
+            is_whole_wanted: wanted.iter().any(|output| output.find == Find::Stdout),
+            value: Spool::create(folder.join("marked"), most)?,
+            markers: Markers::default(),
+        };
+        Ok(Self { lines: Lines::default(), kept })
+    }
+
+    /// Takes bytes as they come out of a stream.
+    ///
+    /// # Errors
+    /// They can't be kept.
+    pub fn push(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        self.lines.push(stream, bytes, &mut self.kept)
+    }
+
+    /// The values of the outputs wanted, when the program has ended well. `last_word` = a text that the executor has of its
+    /// end, which counts where there is no marker.
+    ///
+    /// # Errors
+    /// The program broke its word, or nothing can be read.
+    pub fn values(
+        mut self,
+        wanted: &[OutputWanted],
+        last_word: Option<&str>,
+    ) -> io::Result<Result<Vec<Value>, rutter_types::agent::Outcome>> {
+        self.lines.finish(&mut self.kept)?;
+        values::of(wanted, last_word, self.kept)
+    }
+}
+
+impl lines::Take for Kept {
+    fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        if let Some(whole) = &mut self.whole {
+            whole.line(line)?;
+        }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match self.markers.line(line) {
+            Found::Nothing if self.markers.is_started() => self.value.line(line),
+            Found::Nothing | Found::MediaType => Ok(()),
+            Found::Start(rest) => {
+                if !self.is_whole_wanted {
+                    self.whole = None;
+                }
+                self.value.clear()?;
+                if json::begins(rest) { self.value.line(rest) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn part(&mut self, part: &[u8]) -> io::Result<()> {
+        if let Some(whole) = &mut self.whole {
+            whole.write(part)?;
+        }
+        if self.markers.is_started() { self.value.write(part) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
