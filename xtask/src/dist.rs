@@ -79,7 +79,7 @@ fn image(built: &Built, name: &str) -> anyhow::Result<PathBuf> {
         .directory("/data", 0o1777)
         .user("65532:65532")
         .entrypoint(["/bin/rutter"])
-        .command(["serve", "--config", "/etc/rutter/rutter.yaml"]);
+        .command(["serve"]);
     let archive = image.archive()?;
     let file = shell::target().join("package").join(format!("{name}.image.tar"));
     fs::copy(archive.path(), &file).with_context(|| format!("could not write {}", file.display()))?;

@@ -25,8 +25,11 @@ use serde_json::{Value, json};
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
     /// Package files, folders of one package, or folders of packages.
-    #[arg(required = true, value_name = "FILE|FOLDER")]
+    #[arg(required_unless_present = "pygeoapi", value_name = "FILE|FOLDER")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Check a configuration file of pygeoapi instead: what is understood, ignored, doubtful or left out.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "json"])]
+    pub(crate) pygeoapi: Option<PathBuf>,
     /// Print one JSON document instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -36,7 +39,10 @@ pub(crate) struct CheckArgs {
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let (config, _) = crate::doctor::configuration(None);
     let runs = crate::place::runs(&config, &crate::place::containers(&config));
-    let (text, right) = report(&args, &runs)?;
+    let (text, right) = match &args.pygeoapi {
+        Some(file) => crate::pygeoapi::report(file)?,
+        None => report(&args, &runs)?,
+    };
     use std::io::Write as _;
     // Whoever reads only the first lines (`| head`) is no reason to fail.
     let _ = std::io::stdout().write_all(text.as_bytes());

@@ -10,6 +10,7 @@ mod files;
 mod init;
 mod logging;
 mod place;
+mod pygeoapi;
 mod release;
 mod schemas;
 mod serve;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check application packages, and show the commands that sample inputs would give.
     Check(check::CheckArgs),
+    /// Write packages and settings that stand for a configuration file of pygeoapi.
+    Convert(pygeoapi::convert::ConvertArgs),
     /// Write a first package for a command.
     Init(init::InitArgs),
     /// Say what is missing on this machine.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),
+        Command::Convert(args) => pygeoapi::convert::run(&args),
         Command::Init(args) => init::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Release(args) => release::run(args),

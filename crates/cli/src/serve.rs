@@ -16,6 +16,7 @@ use rutter_core::{
     archive,
     clock::{Clock, SystemClock},
     engine::{Engine, Settings},
+    id::InstanceId,
     logs::Logs,
     plan::{Needs, PlanDefaults},
     process::{Registry, UnitKinds},
@@ -31,11 +32,16 @@ use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    config::{Auth, Config},
+    config::{Auth, Config, ExecutorKind},
     files::{self, Raised},
     place::{self, Place},
+    pygeoapi,
 };
 
+/// Configuration files that are looked for.
+const FALLBACKS: [&str; 2] = ["rutter.yaml", "/etc/rutter/rutter.yaml"];
+/// Folder for packages made from a file of pygeoapi, in the data folder.
+const CONVERTED: &str = "pygeoapi";
 /// How long a start waits for the address and the lock of a server that was killed.
 const HANDOVER: Duration = Duration::from_secs(2);
 const HANDOVER_PAUSE: Duration = Duration::from_millis(20);
@@ -43,7 +49,7 @@ const HANDOVER_PAUSE: Duration = Duration::from_millis(20);
 /// Arguments of `rutter serve`; they beat the environment, which beats the file.
 #[derive(Args, Debug, Default)]
 pub(crate) struct ServeArgs {
-    /// Configuration file; ./rutter.yaml when it exists.
+    /// Configuration file; ./rutter.yaml or /etc/rutter/rutter.yaml when it exists.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Address and port [default: 127.0.0.1:8080].
@@ -52,6 +58,9 @@ pub(crate) struct ServeArgs {
     /// Folder of everything that must stay [default: ./rutter-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// pygeoapi's configuration file, whose processes and settings are taken [env: PYGEOAPI_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pygeoapi: Option<PathBuf>,
     /// Folder of application packages [default: ./processes]; may be given several times.
     #[arg(long, value_name = "DIR")]
     pub(crate) processes: Vec<PathBuf>,
@@ -62,6 +71,9 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = configuration(args)?;
     crate::logging::start(&config.log)?;
     runtime()?.block_on(async {
+        if let Some(theirs) = &config.pygeoapi {
+            pygeoapi::tell(theirs);
+        }
         let server = Server::open(&config).await?;
         let address = server.address;
         tracing::info!("listening on http://{address}/");
@@ -79,8 +91,8 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 pub(crate) fn configuration(args: ServeArgs) -> anyhow::Result<Config> {
-    let fallback = Path::new("rutter.yaml");
-    let file = args.config.or_else(|| fallback.is_file().then(|| fallback.to_owned()));
+    let usual = FALLBACKS.map(Path::new).into_iter().find(|path| path.is_file());
+    let file = args.config.or_else(|| usual.map(Path::to_owned));
     let mut flags = Map::new();
     if let Some(listen) = args.listen {
         flags.insert("server".into(), json!({ "listen": listen }));
@@ -92,7 +104,15 @@ pub(crate) fn configuration(args: ServeArgs) -> anyhow::Result<Config> {
         let folders = args.processes.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?;
         flags.insert("processes".into(), json!(folders));
     }
-    Ok(crate::config::load(file.as_deref(), std::env::vars(), Value::Object(flags))?)
+    let flags = Value::Object(flags);
+    let Some(theirs) = pygeoapi::file(args.pygeoapi) else {
+        return Ok(crate::config::load(file.as_deref(), std::env::vars(), flags)?);
+    };
+    let taken = pygeoapi::read(&theirs)?;
+    let settings = pygeoapi::settings(&taken);
+    let mut config = crate::config::load_upon(settings, file.as_deref(), std::env::vars(), flags)?;
+    config.pygeoapi = Some(pygeoapi::taken(theirs, taken));
+    Ok(config)
 }
 
 /// Resolves when somebody asks the server to stop.
@@ -144,10 +164,21 @@ impl Server {
         let runs = place::runs(config, &containers);
         let settings = settings(config, address.ip().is_loopback(), runs.kinds);
         let keys_from = settings.keys_from(SystemClock.now());
-        let instance = archive::open(store.as_ref(), &objects, keys_from).await?;
-        let registry = Arc::new(Registry::load(package_folders(config)?, runs));
+        let instance = archive::open_as(store.as_ref(), &objects, keys_from, new_instance(config)).await?;
+        let mut folders = package_folders(config)?;
+        if let Some(theirs) = &config.pygeoapi {
+            let folder = data.join(CONVERTED);
+            pygeoapi::write(&folder, &theirs.processes)?;
+            folders.push(folder);
+        }
+        let registry = Arc::new(Registry::load(folders, runs));
         let place = Place::open(config, &data, files, instance, containers.ok()).await?;
         archive::settle(store.as_ref(), &objects, &place.name).await?;
+        let records = place.executor.records().await.context("kubernetes.recordsOnJobs")?;
+        let found = archive::take_up(store.as_ref(), &records).await?;
+        if found > 0 {
+            tracing::info!(jobs = found, "jobs were taken up from what stands on their Jobs in the cluster");
+        }
         let ingredients = Ingredients {
             instance,
             store,
@@ -246,7 +277,22 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// What a new installation is called. Where nothing of it lasts but what stands in the cluster, it must know that as its own
+/// after each start.
+fn new_instance(config: &Config) -> InstanceId {
+    let lasting = config.executor == ExecutorKind::Kubernetes && config.kubernetes.records_on_jobs;
+    if !lasting {
+        return InstanceId::generate();
+    }
+    let namespace = config.kubernetes.executor_config(None).namespace;
+    let prefix = pygeoapi::job_name_prefix().unwrap_or_default();
+    InstanceId::of_name(&format!("{namespace}/{prefix}"))
+}
+
 fn package_folders(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
+    if config.processes.is_empty() && config.pygeoapi.is_some() {
+        return Ok(Vec::new());
+    }
     if config.processes.is_empty() {
         return Ok(vec![std::path::absolute("processes")?]);
     }
@@ -336,7 +382,9 @@ fn server_config(
         Some(Auth::TokenFile(path)) => rutter_server::Access::from_token_file(path)
             .with_context(|| format!("server.auth.tokenFile: {}", path.display()))?,
     };
-    let caller_token = server.caller_token_file.as_deref().map(caller_token).transpose()?;
+    let theirs = config.pygeoapi.as_ref().and_then(|theirs| theirs.token.as_deref());
+    let theirs = theirs.and_then(rutter_server::CallerToken::new);
+    let caller_token = server.caller_token_file.as_deref().map(caller_token).transpose()?.or(theirs);
     let public_url = server.public_url.as_deref().map(str::parse).transpose().context("server.publicUrl")?;
     Ok(rutter_server::ServerConfig {
         listen: address,

@@ -244,7 +244,14 @@ impl Parts {
     /// Write the whole record of a job that is over; one that is there already is the same and stays.
     pub(crate) async fn write_final(&self, job: &Job) -> Result<(), EngineError> {
         let work = async { Ok(self.put_final(job).await?) };
-        self.writing::<_, EngineError>(job.id, work).await.map(|_| ())
+        self.writing::<_, EngineError>(job.id, work).await?;
+        if let Some(name) = job.launch_name()
+            && let Err(error) = self.executor.keep_record(name, &|| final_record(job)).await
+        {
+            // The pass that lets the launch go tries again, and does not let it go without.
+            tracing::warn!(job.id = %job.id, error = &error as &dyn std::error::Error, "the record of a job is not kept yet");
+        }
+        Ok(())
     }
 
     async fn put_final(&self, job: &Job) -> Result<(), ObjectError> {

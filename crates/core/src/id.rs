@@ -180,6 +180,11 @@ impl JobId {
 }
 
 impl InstanceId {
+    /// The identifier of an installation that can only be known again by a name.
+    pub fn of_name(name: &str) -> Self {
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("https://rutter.dev/instances/{name}").as_bytes()))
+    }
+
     /// A new identifier for a new installation.
     #[expect(clippy::disallowed_methods, reason = "the one place where instance ids are made")]
     pub fn generate() -> Self {

@@ -38,9 +38,21 @@ pub enum OpenError {
 
 /// A client that tries everything once: who calls decides about another try.
 pub(crate) async fn connect(access: &Access) -> Result<Client, OpenError> {
+    let mut config = read(access).await?;
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT);
+    Client::try_from(config).map_err(|error| OpenError::Access { source: error.into() })
+}
+
+/// Where the cluster is.
+pub(crate) async fn url_of(access: &Access) -> Result<String, OpenError> {
+    Ok(read(access).await?.cluster_url.to_string())
+}
+
+async fn read(access: &Access) -> Result<Config, OpenError> {
     let unusable = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Access { source };
-    let mut config = match access {
-        Access::InCluster => Config::incluster().map_err(|error| unusable(error.into()))?,
+    match access {
+        Access::InCluster => Config::incluster().map_err(|error| unusable(error.into())),
         Access::Kubeconfig { path, context } => {
             let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
             let made = match path {
@@ -50,10 +62,7 @@ pub(crate) async fn connect(access: &Access) -> Result<Client, OpenError> {
                 },
                 None => Config::from_kubeconfig(&options).await,
             };
-            made.map_err(|error| unusable(error.into()))?
+            made.map_err(|error| unusable(error.into()))
         }
-    };
-    config.default_retry = false;
-    config.connect_timeout = Some(CONNECT);
-    Client::try_from(config).map_err(|error| unusable(error.into()))
+    }
 }

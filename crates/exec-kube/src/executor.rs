@@ -21,8 +21,8 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use crate::{
     alone,
     cache::Cache,
-    config::KubernetesConfig,
-    connect::{OpenError, connect},
+    config::{Access, KubernetesConfig},
+    connect::{self, OpenError, connect},
     ending, fault, identity, launching,
     patrol::patrol,
     records,
@@ -57,7 +57,7 @@ impl KubernetesExecutor {
     ) -> Result<Self, OpenError> {
         config.validate()?;
         let client = connect(&config.access).await?;
-        let place = place(&client, &config.namespace).await?;
+        let place = place(&client, &config.namespace, &config.access).await?;
         let (sender, changes) = mpsc::unbounded_channel();
         let cache = Arc::new(Cache::new(instance, sender));
         let mut tasks = JoinSet::new();
@@ -65,7 +65,9 @@ impl KubernetesExecutor {
         let shared = Arc::new(Shared::new(config, instance, clock, client, cache));
         let refused =
             |doing| move |source: ExecutorError| OpenError::Cluster { doing, source: source.into() };
-        shared.keys.read(&shared.client).await.map_err(refused("read the keys of service accounts"))?;
+        if shared.config.agents {
+            shared.keys.read(&shared.client).await.map_err(refused("read the keys of service accounts"))?;
+        }
         let late = |source| OpenError::Cluster { doing: "watch jobs and pods", source };
         match timeout(FIRST_LOOK, ready.wait()).await {
             Ok(true) => {}
@@ -83,9 +85,20 @@ impl KubernetesExecutor {
     }
 }
 
-/// Names can be given anew; these identifiers are not.
-async fn place(client: &Client, namespace: &str) -> Result<String, OpenError> {
+/// Names can be given anew; these identifiers are not. Whoever may not read them is told apart by names.
+async fn place(client: &Client, namespace: &str, access: &Access) -> Result<String, OpenError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
+    if let Err(error) = namespaces.get(namespace).await
+        && fault::is_forbidden(&error)
+    {
+        tracing::warn!(
+            namespace,
+            "this server may not read its namespace: a start for another cluster with a namespace of that name would not be noticed; \
+             allow `get` of `namespaces` to have it noticed"
+        );
+        let cluster = connect::url_of(access).await?;
+        return Ok(format!("{cluster} {namespace}"));
+    }
     let uid = |name: &'static str, found: Result<Namespace, kube::Error>| match found {
         Ok(found) => Ok(found.metadata.uid.unwrap_or_default()),
         Err(error) => Err(OpenError::Cluster { doing: name, source: error.into() }),

@@ -37,26 +37,32 @@ pub(crate) struct Recent {
     changes: RwLock<u64>,
 }
 
-/// What a page of the list was asked by. Durations are not in it: those of running jobs change without anybody's doing.
+/// What a page of the list was asked by. Durations of running jobs change without anybody's doing: a page that was asked by them
+/// holds for the second that they were counted at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Asked {
     owner: Option<Option<CallerId>>,
     processes: Vec<String>,
     statuses: Vec<StatusCode>,
     created: (Option<Timestamp>, Option<Timestamp>),
+    /// Bits of the least and of the greatest duration, and when they were counted.
+    durations: Option<(Option<u64>, Option<u64>, Timestamp)>,
     page: Page,
 }
 
 impl Asked {
     /// `None` = such a page is not kept.
     pub(crate) fn of(filter: &JobFilter, page: Page) -> Option<Self> {
-        let lasting = filter.min_duration.is_none() && filter.max_duration.is_none();
+        let bits = |seconds: Option<f64>| seconds.map(f64::to_bits);
+        let durations = (bits(filter.min_duration), bits(filter.max_duration), filter.now);
+        let timed = filter.min_duration.is_some() || filter.max_duration.is_some();
         let short = page.limit <= LONGEST_PAGE && filter.processes.len() <= MOST_NAMES;
-        (lasting && short).then(|| Self {
+        short.then(|| Self {
             owner: filter.owner.clone(),
             processes: filter.processes.clone(),
             statuses: filter.statuses.clone(),
             created: (filter.created_from, filter.created_to),
+            durations: timed.then_some(durations),
             page,
         })
     }
@@ -205,8 +211,13 @@ mod tests {
         assert_eq!(recent.page(now, &asked()).unwrap().jobs.len(), 1);
         let other = JobFilter { processes: vec!["flood".into()], ..JobFilter::default() };
         assert!(recent.page(now, &Asked::of(&other, page).unwrap()).is_none());
-        let timed = JobFilter { min_duration: Some(1.0), ..JobFilter::default() };
-        assert!(Asked::of(&timed, page).is_none(), "time alone changes what it finds");
+        let timed = |now| JobFilter { min_duration: Some(1.0), now, ..JobFilter::default() };
+        let (one, other) = (Timestamp::from_second(1).unwrap(), Timestamp::from_second(2).unwrap());
+        assert_ne!(
+            Asked::of(&timed(one), page),
+            Asked::of(&timed(other), page),
+            "time alone changes what it finds"
+        );
         recent.begin();
         assert!(recent.page(now, &asked()).is_none(), "a change is on its way");
         recent.end();

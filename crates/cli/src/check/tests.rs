@@ -7,7 +7,7 @@ use rutter_core::process::{UnitKind, UnitKinds};
 use super::*;
 
 fn checked(path: &Path, json: bool) -> (String, bool) {
-    report(&CheckArgs { paths: vec![path.to_owned()], json }, &commands()).unwrap()
+    report(&CheckArgs { paths: vec![path.to_owned()], pygeoapi: None, json }, &commands()).unwrap()
 }
 
 /// A machine without a container engine.
@@ -101,7 +101,7 @@ fn two_packages_may_not_have_one_id() {
 #[test]
 fn nothing_to_check_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let args = |path: &Path| CheckArgs { paths: vec![path.to_owned()], json: false };
+    let args = |path: &Path| CheckArgs { paths: vec![path.to_owned()], pygeoapi: None, json: false };
     assert!(report(&args(folder.path()), &commands()).is_err());
     assert!(report(&args(&folder.path().join("none.yaml")), &commands()).is_err());
 }
@@ -120,7 +120,7 @@ fn a_package_that_is_right_and_not_run_here_is_told() {
     assert!(text.contains(line), "{text}");
     let (json, _) = checked(&file, true);
     assert!(json.contains("notRunHere"), "{json}");
-    let args = CheckArgs { paths: vec![file], json: false };
+    let args = CheckArgs { paths: vec![file], pygeoapi: None, json: false };
     let (text, _) = report(&args, &Runs::new(UnitKinds::ALL, "local")).unwrap();
     assert!(!text.contains("not run here"), "{text}");
 }

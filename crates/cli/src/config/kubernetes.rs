@@ -29,6 +29,12 @@ pub(crate) struct Kubernetes {
     pub server_url: String,
     /// Says that an address in `serverUrl` stays the same for as long as jobs run.
     pub server_address_is_fixed: bool,
+    /// Whether no pod reaches this server: then images run without the agent, as far as they can. Without effect where there is
+    /// a `serverUrl`.
+    pub without_agents: bool,
+    /// Whether what is known of jobs is kept on their Jobs as well, small results too: for a server whose data folder does not
+    /// last. What callers send then stands in the cluster.
+    pub records_on_jobs: bool,
     /// Certificate for `serverUrl`; needed when that begins with https.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
@@ -134,6 +140,8 @@ impl Default for Kubernetes {
             listen: "0.0.0.0:8443".into(),
             server_url: String::new(),
             server_address_is_fixed: false,
+            without_agents: false,
+            records_on_jobs: false,
             tls: None,
             service_account: None,
             allowed_service_accounts: Vec::new(),
@@ -206,6 +214,11 @@ impl Kubernetes {
         faults
     }
 
+    /// Whether pods reach this server.
+    pub(crate) fn has_agents(&self) -> bool {
+        !self.without_agents || !self.server_url.is_empty()
+    }
+
     /// The same for the executor; `authority` is the PEM text of [`Tls::authority`]. That of [`Registries::authority`] is
     /// to be added.
     pub(crate) fn executor_config(&self, authority: Option<String>) -> KubernetesConfig {
@@ -219,6 +232,8 @@ impl Kubernetes {
             } else {
                 Access::Kubeconfig { path: self.kubeconfig.clone(), context: self.context.clone() }
             },
+            agents: self.has_agents(),
+            records: self.records_on_jobs,
             agent_program: self.agent_program.clone(),
             server_address_is_fixed: self.server_address_is_fixed,
             server_ca: authority,

@@ -63,11 +63,22 @@ pub(crate) fn load(
     variables: impl Iterator<Item = (String, String)>,
     flags: Value,
 ) -> Result<Config, ConfigError> {
-    let mut tree = match file {
+    load_upon(Value::Object(Map::new()), file, variables, flags)
+}
+
+/// The same upon settings that everything else beats.
+pub(crate) fn load_upon(
+    below: Value,
+    file: Option<&Path>,
+    variables: impl Iterator<Item = (String, String)>,
+    flags: Value,
+) -> Result<Config, ConfigError> {
+    let written = match file {
         Some(path) => read(path)?,
         None => Value::Object(Map::new()),
     };
-    let written = tree.clone();
+    let mut tree = below;
+    merge(&mut tree, written.clone());
     for (name, value) in variables.filter(|(name, _)| name.starts_with(PREFIX)) {
         let value = rutter_core::yaml::from_str(&value)
             .map_err(|error| ConfigError::Variable { name: name.clone(), message: error.to_string() })?;

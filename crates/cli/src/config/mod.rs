@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use jobs::Jobs;
 pub(crate) use kubernetes::Kubernetes;
-pub(crate) use load::load;
+pub(crate) use load::{load, load_upon};
 pub(crate) use local::{ContainerEngine, Local};
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use references::References;
@@ -46,6 +46,23 @@ pub(crate) struct Config {
     pub kubernetes: Kubernetes,
     /// What is logged, and how.
     pub log: Log,
+    /// What was taken from a file of pygeoapi.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub pygeoapi: Option<Pygeoapi>,
+}
+
+/// What a file of pygeoapi gives beside settings.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pygeoapi {
+    /// The file.
+    pub file: PathBuf,
+    /// Its processes as packages.
+    pub processes: Vec<rutter_pygeoapi::Converted>,
+    /// What is worth knowing of it.
+    pub remarks: Vec<rutter_pygeoapi::Remark>,
+    /// What callers send as the input `token`.
+    pub token: Option<String>,
 }
 
 /// Where jobs run.

@@ -71,11 +71,18 @@ impl Plan {
             return Vec::new();
         }
         let told = |name: &str, value: String| Variable { name: name.to_owned(), value };
-        vec![
-            told(THEIR_INPUTS, self.their_inputs()),
-            told("PYGEOAPI_JOB_ID", job.to_string()),
-            told("PYGEOAPI_PROCESS_ID", self.told_id.clone()),
-        ]
+        let mut all = vec![told(THEIR_INPUTS, self.their_inputs())];
+        all.extend(self.their_ids(job));
+        all
+    }
+
+    /// Those of them that hold nothing of the caller's; what prepares the program has them too.
+    pub fn their_ids(&self, job: JobId) -> Vec<Variable> {
+        if self.contract.is_ours() {
+            return Vec::new();
+        }
+        let told = |name: &str, value: String| Variable { name: name.to_owned(), value };
+        vec![told("PYGEOAPI_JOB_ID", job.to_string()), told("PYGEOAPI_PROCESS_ID", self.told_id.clone())]
     }
 
     /// Bytes that the inputs are too long for the variable that the program looks for them in.

@@ -13,9 +13,11 @@ use serde_json::Value;
 /// Image of the tests' programs: a shell and the usual tools.
 pub(crate) const TOOLS: &str = "localhost/tools:1";
 const AGENT: &str = "localhost/rutter-agent:1";
+/// A user without any rights at first.
+pub(crate) const MANAGER: &str = "k8s-job-manager";
 
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
-    let cluster = Cluster::up(Options::new()).expect("a cluster");
+    let cluster = Cluster::up(Options::new().user(MANAGER, &[])).expect("a cluster");
     let agent = Image::scratch(AGENT).file("/rutter-agent", static_agent(), 0o755);
     cluster.import(&agent).expect("the agent's image");
     cluster.import(&Image::busybox(TOOLS).workdir("/tmp")).expect("the image of programs");

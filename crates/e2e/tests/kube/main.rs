@@ -13,3 +13,4 @@ mod logs;
 mod objects;
 mod package_files;
 mod retries;
+mod theirs;

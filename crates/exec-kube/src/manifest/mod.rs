@@ -50,6 +50,8 @@ struct Image<'a> {
     program: &'a Program,
     /// What it is told where no agent tells it.
     variables: &'a [Variable],
+    /// What the package's containers before it are told.
+    ids: &'a [Variable],
     cpu_limit_milli: Option<u64>,
     gpus: u32,
 }
@@ -70,8 +72,10 @@ pub(crate) fn job(
     };
     // What callers send stands in a pod only where there is no other way.
     let variables = if *program == Program::Alone { plan.variables(launch.job) } else { Vec::new() };
+    let ids = plan.their_ids(launch.job);
     let image = Image {
         variables: &variables,
+        ids: &ids,
         reference: if let Program::OfImage(own) = program { &own.image } else { image },
         program,
         cpu_limit_milli: *cpu_limit_milli,

@@ -4,7 +4,7 @@ use rutter_core::{
     plan::Plan,
     process::{EnvEntry, EnvValue},
 };
-use rutter_types::agent::{Arg, ENV_CA, ENV_CONTACT, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE, Part};
+use rutter_types::agent::{Arg, ENV_CA, ENV_CONTACT, ENV_FOLDER, ENV_SERVER, ENV_TOKEN_FILE, Part, Variable};
 use serde_json::{Value, json};
 
 use super::{Image, deadline, resources};
@@ -46,6 +46,7 @@ pub(super) fn template(
     let mut template = defaults(plan, image, wishes, security, config);
     merge(&mut template, wishes.template.clone());
     protect(&mut template, security);
+    tell_first_ones(&mut template, image);
     merge(&mut template, fixed(plan, image, wishes.program(), labels, config));
     if *image.program != Program::Alone {
         merge(&mut template, with_agent(plan, image.program, wishes.program(), config));
@@ -133,7 +134,7 @@ fn fixed(plan: &Plan, image: Image<'_>, container: &str, labels: &Value, config:
                 "image": image.reference,
                 "command": command_alone(plan),
                 "args": null,
-                "env": plan.env.iter().filter_map(variable).chain(told(image)).collect::<Vec<_>>(),
+                "env": plan.env.iter().filter_map(variable).chain(told(image.variables)).collect::<Vec<_>>(),
             }],
         },
     })
@@ -238,8 +239,19 @@ fn variable(entry: &EnvEntry) -> Option<Value> {
     }
 }
 
-fn told(image: Image<'_>) -> impl Iterator<Item = Value> {
-    image.variables.iter().map(|told| json!({"name": told.name, "value": literal(&told.value)}))
+fn told(variables: &[Variable]) -> impl Iterator<Item = Value> {
+    variables.iter().map(|told| json!({"name": told.name, "value": literal(&told.value)}))
+}
+
+/// Containers of the package that run before its program have their own variables, and then those that all have.
+fn tell_first_ones(template: &mut Value, image: Image<'_>) {
+    let first_ones = template["spec"]["initContainers"].as_array_mut();
+    for container in first_ones.into_iter().flatten().filter(|_| !image.ids.is_empty()) {
+        match container["env"].as_array_mut() {
+            Some(env) => env.extend(told(image.ids)),
+            None => container["env"] = told(image.ids).collect(),
+        }
+    }
 }
 
 /// Kubernetes replaces `$(NAME)` in values and commands, and reads `$$` as `$`.

@@ -91,6 +91,12 @@ fn open(path: &Path, pages: u32) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
+/// Durations of running jobs are counted at the last full second, so that who asks again and again asks the same.
+fn in_seconds(filter: &JobFilter) -> JobFilter {
+    let now = Timestamp::from_second(filter.now.as_second()).unwrap_or(filter.now);
+    JobFilter { now, ..filter.clone() }
+}
+
 /// Keeps a job in memory as it was written, if it was.
 fn as_written(job: &Job, row: &JobRow) -> impl FnOnce(Option<i64>, &Recent) + Send + 'static {
     let (job, record) = (Arc::new(job.clone()), row.record.len());
@@ -173,6 +179,7 @@ impl JobStore for SqliteStore {
 
     async fn list(&self, filter: &JobFilter, page: Page) -> Result<JobPage, StoreError> {
         let doing = "listing jobs";
+        let filter = &in_seconds(filter);
         let at_once = |connection: &Connection| list::page_at_once(connection, &self.recent, filter, page);
         if let Some(found) = self.readers.point(doing, at_once)? {
             return Ok(found);

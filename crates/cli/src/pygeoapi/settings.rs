@@ -1,0 +1,129 @@
+//! Settings that a file of pygeoapi, and the variables of its images, stand for.
+
+use rutter_pygeoapi::{Configuration, LogLevel, Manager, Words};
+use serde_json::{Map, Value, json};
+
+use super::variable;
+
+/// Prefix of all variables of 52North's manager.
+const THEIRS: &str = "PYGEOAPI_K8S_MANAGER_";
+/// Seconds that a finished Job stays: as long as theirs did.
+const TTL: u64 = 8_640_000;
+/// Where the image of this server has its volume.
+const IMAGE_DATA: &str = "/data";
+
+/// The settings, as `rutter.yaml` has them.
+pub(crate) fn settings(configuration: &Configuration) -> Value {
+    let mut all = json!({
+        "server": server(configuration),
+        "jobs": {},
+    });
+    if let Some(level) = configuration.server.log {
+        let level = match level {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+        };
+        all["log"] = json!({ "level": level });
+    }
+    if matches!(configuration.server.manager, Manager::North | Manager::Eox) {
+        all["executor"] = json!("kubernetes");
+        all["kubernetes"] = kubernetes();
+    }
+    if std::path::Path::new(IMAGE_DATA).is_dir() {
+        all["data"] = json!(IMAGE_DATA);
+    }
+    all
+}
+
+fn server(configuration: &Configuration) -> Value {
+    let theirs = &configuration.server;
+    let mut server = Map::new();
+    server.insert("listen".into(), json!(listen(theirs.host.as_deref(), theirs.port)));
+    if let Some(url) = public_url(theirs.url.as_deref(), theirs.url_prefix.as_deref()) {
+        server.insert("publicUrl".into(), json!(url));
+    }
+    // As it was: whoever reaches it may call. Who wants otherwise sets `server.auth`.
+    server.insert("auth".into(), json!("none"));
+    server.insert("allowedOrigins".into(), if theirs.cors { json!(["*"]) } else { json!([]) });
+    let metadata = &configuration.metadata;
+    let mut text = |key: &str, words: &Option<Words<String>>| {
+        if let Some(text) = words.as_ref().and_then(Words::first) {
+            server.insert(key.to_owned(), json!(text));
+        }
+    };
+    text("title", &metadata.title);
+    text("description", &metadata.description);
+    Value::Object(server)
+}
+
+/// By the variables of the images, which listen on all addresses; without them as `pygeoapi serve` does.
+fn listen(host: Option<&str>, port: Option<u16>) -> String {
+    let in_image =
+        ["CONTAINER_HOST", "CONTAINER_PORT", "PYGEOAPI_CONFIG"].iter().any(|name| variable(name).is_some());
+    let in_image = in_image || std::path::Path::new(super::USUAL).is_file();
+    if in_image {
+        let host = variable("CONTAINER_HOST").unwrap_or_else(|| "0.0.0.0".to_owned());
+        let port = variable("CONTAINER_PORT").unwrap_or_else(|| "80".to_owned());
+        return address(&host, &port);
+    }
+    let port = port.map_or_else(|| "8080".to_owned(), |port| port.to_string());
+    address(host.unwrap_or("127.0.0.1"), &port)
+}
+
+fn address(host: &str, port: &str) -> String {
+    let host = if host == "localhost" { "127.0.0.1" } else { host };
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// `server.url` with the path that stands before every route. `SCRIPT_NAME` only repeats it, unless the URL has none.
+fn public_url(url: Option<&str>, prefix: Option<&str>) -> Option<String> {
+    let url = url?.trim_end_matches('/');
+    let has_path = url::Url::parse(url).is_ok_and(|url| url.path() != "/");
+    let script = variable("SCRIPT_NAME").filter(|_| !has_path).unwrap_or_default();
+    let parts = [Some(url), Some(script.as_str()), prefix];
+    let parts =
+        parts.into_iter().flatten().map(|part| part.trim_matches('/')).filter(|part| !part.is_empty());
+    Some(parts.collect::<Vec<_>>().join("/"))
+}
+
+fn kubernetes() -> Value {
+    let mut section = json!({
+        // Images run as their authors made them, most of them as root.
+        "security": "baseline",
+        "weakestSecurity": "baseline",
+        // Their manifests give no agent a way here; `kubernetes.serverUrl` opens one.
+        "withoutAgents": true,
+        // They give the server no volume either.
+        "recordsOnJobs": true,
+        "ttlSeconds": TTL,
+    });
+    if let Some(namespace) = variable(&format!("{THEIRS}NAMESPACE")) {
+        section["namespace"] = json!(namespace);
+    }
+    section
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_keep_their_path_and_get_what_is_missing() {
+        assert_eq!(public_url(Some("http://host/pygeoapi/"), None).unwrap(), "http://host/pygeoapi");
+        assert_eq!(public_url(Some("http://host:5000"), Some("v1")).unwrap(), "http://host:5000/v1");
+        assert_eq!(public_url(None, Some("v1")), None);
+    }
+
+    #[test]
+    fn addresses_are_written_as_addresses() {
+        assert_eq!(address("localhost", "5000"), "127.0.0.1:5000");
+        assert_eq!(address("::", "80"), "[::]:80");
+        assert_eq!(address("0.0.0.0", "80"), "0.0.0.0:80");
+    }
+}

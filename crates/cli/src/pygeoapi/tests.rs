@@ -1,0 +1,101 @@
+//! A file of theirs, from the outside.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::*;
+
+const FILE: &str = "\
+server:
+  bind: {host: 0.0.0.0, port: 5000}
+  url: http://example.org/pygeoapi/
+  cors: true
+  manager: {name: pygeoapi_k8s_manager.KubernetesManager, finalizer_controller: true}
+logging: {level: WARNING}
+metadata: {identification: {title: {en: Models}, description: Of ours}}
+resources:
+  greet:
+    type: process
+    processor: {name: pygeoapi_k8s_manager.process.HelloWorldK8sProcessor, default_image: 'busybox:1'}
+  route:
+    type: process
+    processor:
+      name: pygeoapi_k8s_manager.process.GenericImageProcessor
+      default_image: registry.example/route:1
+      resources: {requests: {cpu: 500m}, limits: {cpu: 2}}
+      metadata:
+        version: 0.1
+        id: route-tool
+        title: {en: Route, de: Seeweg}
+        inputs: {'wrt_*': {schema: {type: string}}}
+        outputs: {logs: {schema: {type: object, contentMediaType: application/json}}}
+  custom: {type: process, processor: {name: my.own.Processor}}
+";
+
+fn written() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("local.config.yml");
+    std::fs::write(&file, FILE).unwrap();
+    (folder, file)
+}
+
+#[test]
+fn check_says_what_is_offered_and_what_is_left_out() {
+    let (_folder, file) = written();
+    let (text, right) = report(&file).unwrap();
+    assert!(right, "{text}");
+    assert!(text.contains(":9: greet: offered") || text.contains("greet: offered"), "{text}");
+    assert!(text.contains("route: offered; inputs: wrt_*; outputs: logs; asks for the token"), "{text}");
+    assert!(text.lines().any(|line| line.contains("custom") && line.contains("left out")), "{text}");
+}
+
+#[test]
+fn settings_are_those_of_the_file() {
+    let (_folder, file) = written();
+    let settings = settings(&read(&file).unwrap());
+    assert_eq!(settings["server"]["publicUrl"], "http://example.org/pygeoapi");
+    assert_eq!(settings["server"]["listen"], "0.0.0.0:5000");
+    assert_eq!(settings["server"]["allowedOrigins"], json!(["*"]));
+    assert_eq!(settings["server"]["title"], "Models");
+    assert_eq!(settings["executor"], "kubernetes");
+    assert_eq!(settings["kubernetes"]["withoutAgents"], true);
+    assert_eq!(settings["log"]["level"], "warn");
+}
+
+#[test]
+fn what_convert_writes_is_read_as_what_serve_takes() {
+    let (folder, file) = written();
+    let output = folder.path().join("out");
+    convert::run(&convert::ConvertArgs { file: file.clone(), output: output.clone() }).unwrap();
+    let converted = read(&file).unwrap().processes;
+    assert_eq!(converted.len(), 2);
+    for it in converted {
+        let path = output.join("processes").join(format!("{}.yaml", it.id));
+        let (process, _) = package::parse(&std::fs::read_to_string(&path).unwrap(), &path, None)
+            .unwrap_or_else(|faults| {
+                panic!("{}", faults.iter().map(|fault| format!("{fault}\n")).collect::<String>())
+            });
+        assert_eq!(process.source, it.package);
+    }
+    let again = convert::run(&convert::ConvertArgs { file, output }).unwrap_err().to_string();
+    assert!(again.contains("is there already"), "{again}");
+    let config = folder.path().join("out/rutter.yaml");
+    let config = crate::config::load(Some(&config), std::iter::empty(), json!({})).unwrap();
+    assert_eq!(config.server.title, "Models");
+}
+
+#[test]
+fn what_is_no_configuration_is_refused_with_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.yml");
+    for (text, told) in
+        [(&b"\xff\xfe"[..], "UTF-8"), (b"[1, 2", "x.yml:"), (b"a: ${NOT_SET_ANYWHERE}", "NOT_SET_ANYWHERE")]
+    {
+        std::fs::write(&file, text).unwrap();
+        let error = format!("{:#}", read(&file).unwrap_err());
+        assert!(error.contains(told), "{error}");
+    }
+    let missing = format!("{:#}", read(&folder.path().join("none.yml")).unwrap_err());
+    assert!(missing.contains("none.yml"), "{missing}");
+}
