@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{eox, north, remark::Report, spot::Spot};
+use crate::{eox, north, remark::Report, spot::Spot, trial};
 
 /// A process that became an application package.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +23,12 @@ pub(crate) fn read(report: &mut Report, top: &Spot<'_>, defaults: &north::Defaul
     }
     let mut processes = Vec::new();
     for resource in spot.members() {
-        if let Some(package) = one(report, &resource, defaults) {
-            processes.push(Converted { id: resource.name.clone(), line: resource.place.line, package });
+        let Some(package) = one(report, &resource, defaults) else { continue };
+        match trial::package(&package) {
+            Ok(()) => {
+                processes.push(Converted { id: resource.name.clone(), line: resource.place.line, package });
+            }
+            Err(why) => report.left_out(&resource, format!("makes no package: {why}")),
         }
     }
     processes

@@ -36,6 +36,11 @@ pub(crate) fn image(image: &str) -> Result<(), String> {
     }))
 }
 
+/// Why a whole package can't be used.
+pub(crate) fn package(package: &Value) -> Result<(), String> {
+    read(package)
+}
+
 fn read(package: &Value) -> Result<(), String> {
     match package::parse(&package.to_string(), Path::new("trial"), None) {
         Ok(_) => Ok(()),
