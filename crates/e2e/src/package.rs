@@ -62,6 +62,13 @@ impl Package {
         self
     }
 
+    /// With any member of the whole.
+    #[must_use]
+    pub fn member(mut self, key: &str, value: Value) -> Self {
+        self.0[key] = value;
+        self
+    }
+
     /// With any member of the execution unit.
     #[must_use]
     pub fn unit(mut self, key: &str, value: Value) -> Self {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rutter_e2e::{Client, Server, ServerBuilder, binary};
+use rutter_e2e::{Client, Package, Server, ServerBuilder, binary};
 use rutter_testcluster::Image;
 use serde_json::{Value, json};
 
@@ -273,4 +273,59 @@ fn their_file_and_images_run_unchanged_and_nothing_is_lost_without_a_volume() {
     server.start();
     client.get(&format!("/jobs/{hello}")).expect(404);
     client.get(&format!("/jobs/{flood}")).expect(200);
+}
+
+/// A package of one of their images, whose command is known: then an agent stands in front of it.
+fn wrapped(id: &str, line: &str) -> Package {
+    Package::new(id, json!(["/bin/sh", "-c", line]))
+        .in_image(bed::TOOLS)
+        .unit("contract", json!("pygeoapi"))
+        .unit("kubernetes", json!({"security": "baseline"}))
+        .member("validation", json!("lenient"))
+}
+
+#[test]
+fn images_with_an_agent_in_front_give_the_same() {
+    let _turn = bed::turn();
+    let json = json!({"schema": {"type": "object", "contentMediaType": "application/json"}});
+    // A hundred megabytes take a minute in a build that is not optimised.
+    let megabytes =
+        std::env::var("RUTTER_TEST_RESULT_MB").ok().and_then(|text| text.parse().ok()).unwrap_or(16);
+    let bytes: usize = megabytes * 1_000_000;
+    let large = format!(
+        "echo PYGEOAPI_K8S_MANAGER_RESULT_START; printf '{{\"x\": \"'; head -c {bytes} /dev/zero | tr '\\0' y; echo '\"}}'"
+    );
+    let packages = [
+        wrapped("criteria", CRITERIA).output("logs", json.clone()),
+        wrapped("flood", &FLOOD.replace("cat /inputs/run.def", "printf 'a,b\\n 1,2\\n'"))
+            .unit("env", json!([{"name": "PROCESS_INPUTS_RUN", "value": "1"}]))
+            .output("table", json!({"schema": {"type": "string", "contentMediaType": "text/csv"}})),
+        wrapped("ingest", INGEST).output("logs", json.clone()),
+        wrapped("large", &large).output("logs", json),
+        wrapped(
+            "home",
+            "case \"$HOME\" in /rutter*) exit 5;; esac; echo $PYGEOAPI_PROCESS_ID $PYGEOAPI_JOB_ID",
+        )
+        .output("logs", json!({"schema": {"type": "string"}})),
+    ];
+    let server = bed::server_of_images(&packages, "").start();
+    let client = server.client();
+    let (criteria, _) = finished(&client, "criteria", &json!({}));
+    let value: Value = serde_json::from_str(&result(&client, &criteria)).unwrap();
+    assert_eq!(value, json!({"id": "criteria", "value": {"inputs": {}}}));
+    let env = job_of(&criteria)["spec"]["template"]["spec"]["containers"][0]["env"].to_string();
+    assert!(!env.contains("PYGEOAPI_K8S_MANAGER_INPUTS"), "the agent tells it: {env}");
+    let (flood, _) = finished(&client, "flood", &json!({}));
+    let answer = client.get(&format!("/jobs/{flood}/results")).expect(200);
+    assert_eq!(answer.text(), "a,b\n 1,2\n");
+    assert!(answer.header("content-type").unwrap().starts_with("text/csv"));
+    let (ingest, _) = finished(&client, "ingest", &json!({}));
+    assert_eq!(client.get(&format!("/jobs/{ingest}/results/logs")).expect(200).text(), "ingested\n");
+    let (home, _) = finished(&client, "home", &json!({}));
+    assert_eq!(
+        client.get(&format!("/jobs/{home}/results/logs")).expect(200).text(),
+        format!("home {home}\n")
+    );
+    let (large, _) = finished(&client, "large", &json!({}));
+    assert_eq!(result(&client, &large).len(), bytes + "{\"x\": \"\"}".len());
 }

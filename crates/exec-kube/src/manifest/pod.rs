@@ -76,7 +76,7 @@ fn defaults(
             "serviceAccountName": config.service_account,
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
-            "securityContext": security.of_pod(user(plan, image.program, config)),
+            "securityContext": security.of_pod(user(plan, image.program, security, config)),
             "nodeSelector": config.node_selector,
             "imagePullSecrets": pull_secrets,
             "containers": [{
@@ -88,10 +88,10 @@ fn defaults(
 }
 
 /// Whom the program runs as unless the package says it; `None` = whom its image names.
-fn user(plan: &Plan, program: &Program, config: &KubernetesConfig) -> Option<i64> {
+fn user(plan: &Plan, program: &Program, security: Security, config: &KubernetesConfig) -> Option<i64> {
     match program {
         // They were always run so, most of them as root.
-        _ if !plan.contract.is_ours() => None,
+        _ if !plan.contract.is_ours() && security != Security::Restricted => None,
         Program::OfImage(own) if own.has_user => None,
         _ => config.user,
     }
