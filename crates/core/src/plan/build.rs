@@ -5,7 +5,7 @@ use rutter_types::{
     agent::{Find, OutputWanted},
 };
 
-use super::{Plan, PlanDefaults, PlannedUnit, command, needs, stage::Staging};
+use super::{Plan, PlanDefaults, PlannedUnit, chosen, command, needs, stage::Staging};
 use crate::{
     process::{ExecutionUnit, OutputBinding, Process},
     validate::Valid,
@@ -32,12 +32,15 @@ pub fn plan(process: &Process, unit: &ExecutionUnit, valid: &Valid, defaults: &P
         told_id: process.legacy_id.clone().unwrap_or_else(|| process.id.to_string()),
         unit: match unit {
             ExecutionUnit::Command(_) => PlannedUnit::Command,
-            ExecutionUnit::Docker(unit) => PlannedUnit::Docker {
-                image: unit.image.clone(),
-                cpu_limit_milli: needs::cpu_limit(config),
-                gpus: config.gpus.unwrap_or(0),
-                kubernetes: unit.kubernetes.clone(),
-            },
+            ExecutionUnit::Docker(unit) => {
+                let (image, kubernetes) = chosen::of(unit, &valid.inputs);
+                PlannedUnit::Docker {
+                    image,
+                    cpu_limit_milli: needs::cpu_limit(config),
+                    gpus: config.gpus.unwrap_or(0),
+                    kubernetes,
+                }
+            }
         },
         env: unit.env().to_vec(),
         contract: unit.contract(),

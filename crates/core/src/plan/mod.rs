@@ -5,6 +5,7 @@
 //! needs it.
 
 mod build;
+mod chosen;
 mod command;
 mod names;
 mod needs;

@@ -5,10 +5,14 @@
 
 use serde_json::Value;
 
-use super::walk::{Report, Spot};
+use super::{
+    chosen,
+    unit::Declared,
+    walk::{Report, Spot},
+};
 
 /// Members of a pod's specification, spelled as there, and our own.
-const MEMBERS: [&str; 13] = [
+const MEMBERS: [&str; 14] = [
     "nodeSelector",
     "tolerations",
     "affinity",
@@ -22,10 +26,11 @@ const MEMBERS: [&str; 13] = [
     "queue",
     "security",
     "podTemplate",
+    "fromInputs",
 ];
 
 /// The member as written. Faults of its shape are reported.
-pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Value> {
+pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>) -> Option<Value> {
     if !report.object(spot, &MEMBERS) {
         return None;
     }
@@ -42,6 +47,10 @@ pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Value> {
                 report.word(&member, &["restricted", "baseline", "none"]);
             }
             "podTemplate" => template(report, &member),
+            "fromInputs" => {
+                let template = spot.get("podTemplate").map(|template| template.node.to_value());
+                chosen::check(report, &member, template.as_ref(), declared);
+            }
             _ => {
                 report.any_object(&member);
             }

@@ -5,6 +5,7 @@
 
 mod alone;
 mod bindings;
+mod chosen;
 mod command;
 mod config;
 mod default_file;
@@ -31,6 +32,7 @@ mod values;
 mod walk;
 
 pub use alone::{why_not_alone, why_plan_not_alone};
+pub(crate) use chosen::IMAGE as CHOSEN_IMAGE;
 pub use command::code_flag;
 pub use finding::{Fault, Finding, Notice};
 pub use languages::nearest as nearest_language;

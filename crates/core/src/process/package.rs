@@ -98,7 +98,8 @@ fn package(
     let spot = Spot { node: &first, path: described.path.clone() };
     let head = if found { description::read(report, &spot) } else { None };
     let mut parts = Described::read(report, &spot, rules.validation, folder, missing);
-    let declared = Declared { inputs: &parts.inputs, outputs: &parts.outputs, folder };
+    let declared =
+        Declared { inputs: &parts.inputs, outputs: &parts.outputs, folder, validation: rules.validation };
     let units = unit::read(report, &top, &declared);
     let examples = examples(report, &top, &parts.inputs, rules.validation);
     let head = head?;

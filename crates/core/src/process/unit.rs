@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{
     CommandItem, CommandUnit, Config, Contract, DockerUnit, EnvEntry, ExecutionUnit, Input, Output,
-    OutputBinding, TemplatePart, bindings, command, env, kubernetes,
+    OutputBinding, TemplatePart, Validation, bindings, command, env, kubernetes,
     located::Kind,
     template::Names,
     walk::{Report, Spot, shorten},
@@ -23,6 +23,7 @@ pub(super) struct Declared<'a> {
     pub(super) inputs: &'a IndexMap<InputId, Input>,
     pub(super) outputs: &'a IndexMap<OutputId, Output>,
     pub(super) folder: Option<&'a Path>,
+    pub(super) validation: Validation,
 }
 
 /// Every unit, in order of preference.
@@ -185,7 +186,7 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
         Some("pygeoapi") => Contract::Pygeoapi,
         _ => Contract::Rutter,
     };
-    let kubernetes = spot.get("kubernetes").and_then(|member| kubernetes::read(report, &member));
+    let kubernetes = spot.get("kubernetes").and_then(|member| kubernetes::read(report, &member, declared));
     (report.faults.len() == before).then_some(DockerUnit {
         image: image?,
         contract,

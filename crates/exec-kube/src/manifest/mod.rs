@@ -1,8 +1,9 @@
 //! The Job of a launch: a pure function of plan, name, instance and settings.
 //!
-//! No user input and no secret stands in it: the agent fetches its order with the identity of its pod. (One exception: images of
-//! the older managers that run without the agent have the variable that is their contract.) What the package
-//! says is merged between our defaults, which it may change, and what must be as it is.
+//! No user input and no secret stands in it: the agent fetches its order with the identity of its pod. (Two exceptions: images
+//! of the older managers that run without the agent have the variable that is their contract; and a package may let callers
+//! choose among values that it lists, `fromInputs`.) What the package says is merged between our defaults, which it may
+//! change, and what must be as it is.
 
 mod deadline;
 mod pod;

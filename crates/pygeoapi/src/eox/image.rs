@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::pod::{Pod, says_something};
+use super::{
+    chosen::Chosen,
+    pod::{Pod, says_something},
+};
 use crate::{describe, expand::as_argument, python, remark::Report, spot::Spot};
 
 /// What runs in the image, if that has Python.
@@ -40,7 +43,12 @@ const KEYS: [&str; 22] = [
     "metadata",
 ];
 
-pub(super) fn unit(report: &mut Report, processor: &Spot<'_>, image: &str) -> Option<Value> {
+/// The unit, and inputs that choose parts of its pod.
+pub(super) fn unit(
+    report: &mut Report,
+    processor: &Spot<'_>,
+    image: &str,
+) -> Option<(Value, Map<String, Value>)> {
     report.unknown(processor, &KEYS);
     let Some(line) = report.text_of(processor, "command") else {
         report.left_out(processor, "has no `command`");
@@ -70,7 +78,11 @@ pub(super) fn unit(report: &mut Report, processor: &Spot<'_>, image: &str) -> Op
     let settings = json!({ "own": own }).to_string();
     let words = [SCRIPT, "sh", RUNNER, &line, &settings].map(as_argument);
     let command: Vec<String> = ["sh", "-c"].map(str::to_owned).into_iter().chain(words).collect();
-    Some(json!({"type": "docker", "image": image, "command": command, "kubernetes": pod.kubernetes()}))
+    let mut kubernetes = pod.kubernetes();
+    let chosen = Chosen::read(report, processor, &kubernetes);
+    kubernetes["fromInputs"] = chosen.places.into();
+    let unit = json!({"type": "docker", "image": image, "command": command, "kubernetes": kubernetes});
+    Some((unit, chosen.inputs))
 }
 
 /// Variables of the configuration, which win over the caller's; their names.
@@ -102,20 +114,12 @@ pub(super) fn description(report: &mut Report, processor: &Spot<'_>) -> Map<Stri
         described.insert(name, value);
     }
     let text = |title: &str| json!({"title": title, "schema": {"type": "string"}, "minOccurs": 0});
-    let amount =
-        |title: &str| json!({"title": title, "schema": {"type": ["string", "number"]}, "minOccurs": 0});
     for (name, input) in [
         (
             "parameters_env",
             json!({"title": "Variables of the program", "schema": {"type": "object"}, "minOccurs": 0}),
         ),
-        ("cpu_limit", amount("Cores at most")),
-        ("mem_limit", amount("Memory at most")),
-        ("cpu_requests", amount("Cores")),
-        ("mem_requests", amount("Memory")),
         ("result_data_directory", text("Folder of the results; {job_name} is filled in")),
-        ("run_on_fargate", json!({"title": "Run on Fargate", "schema": {"type": "boolean"}, "minOccurs": 0})),
-        ("node_purpose", text("Kind of machine")),
     ] {
         if let Some(inputs) = described["inputs"].as_object_mut().filter(|inputs| !inputs.contains_key(name))
         {

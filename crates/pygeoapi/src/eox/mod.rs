@@ -1,5 +1,6 @@
 //! Processes of EOX's pygeoapi-kubernetes-papermill: notebooks, and images with a line for a shell.
 
+mod chosen;
 mod image;
 mod notebook;
 mod pod;
@@ -60,7 +61,7 @@ pub(crate) fn package(
         return None;
     }
     let image = north::checked(report, resource, processor, None)?;
-    let (unit, described, legacy_id) = match class {
+    let ((unit, chosen), mut described, legacy_id) = match class {
         Class::Notebook => {
             (notebook::unit(report, processor, &image)?, notebook::description(), "execute-notebook")
         }
@@ -68,6 +69,9 @@ pub(crate) fn package(
             (image::unit(report, processor, &image)?, image::description(report, processor), "execute-image")
         }
     };
+    if let Some(inputs) = described.get_mut("inputs").and_then(Value::as_object_mut) {
+        inputs.extend(chosen);
+    }
     let mut process = Map::from_iter([
         ("id".to_owned(), Value::from(resource.name.clone())),
         ("legacyId".to_owned(), legacy_id.into()),

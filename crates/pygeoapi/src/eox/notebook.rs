@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::pod::{HOME, Pod, says_something};
+use super::{
+    chosen::Chosen,
+    pod::{HOME, Pod, says_something},
+};
 use crate::{expand::as_argument, remark::Report, spot::Spot};
 
 /// What runs in the image; it takes care of papermill.
@@ -44,7 +47,12 @@ const KEYS: [&str; 29] = [
     "metadata",
 ];
 
-pub(super) fn unit(report: &mut Report, processor: &Spot<'_>, image: &str) -> Option<Value> {
+/// The unit, and inputs that choose parts of its pod.
+pub(super) fn unit(
+    report: &mut Report,
+    processor: &Spot<'_>,
+    image: &str,
+) -> Option<(Value, Map<String, Value>)> {
     report.unknown(processor, &KEYS);
     let Some(output_directory) = report.text_of(processor, "output_directory") else {
         report.left_out(processor, "has no `output_directory`");
@@ -74,12 +82,17 @@ pub(super) fn unit(report: &mut Report, processor: &Spot<'_>, image: &str) -> Op
     let command =
         ["env".to_owned(), format!("HOME={HOME}"), "bash".to_owned(), "-i".to_owned(), "-c".to_owned()];
     let words = [SCRIPT, "papermill", RUNNER, &settings.to_string()].map(as_argument);
-    Some(json!({
+    let mut kubernetes = pod.kubernetes();
+    let mut chosen = Chosen::read(report, processor, &kubernetes);
+    chosen.allowed(report, processor, "allowed_images_regex", ("image", "Image to run in", "image"));
+    kubernetes["fromInputs"] = chosen.places.into();
+    let unit = json!({
         "type": "docker",
         "image": image,
         "command": command.into_iter().chain(words).collect::<Vec<_>>(),
-        "kubernetes": pod.kubernetes(),
-    }))
+        "kubernetes": kubernetes,
+    });
+    Some((unit, chosen.inputs))
 }
 
 /// What is bound to one vendor's hub, or gives away the machine.
@@ -96,10 +109,6 @@ fn not_done(report: &mut Report, processor: &Spot<'_>) {
         ),
         ("auto_mount_secrets", "is not done: it would need to read every Secret; list them below `secrets`"),
         ("allow_fargate", "is not done: write the label into a package's `kubernetes.podTemplate`"),
-        (
-            "allowed_images_regex",
-            "is not done: the input `image` is refused; offer another process for another image",
-        ),
     ] {
         if let Some(spot) = says_something(processor, name) {
             report.doubt(&spot, why);
@@ -154,8 +163,6 @@ fn git(report: &mut Report, processor: &Spot<'_>, pod: &mut Pod) {
 /// What EOX describes, and what it takes beside that.
 pub(super) fn description() -> Map<String, Value> {
     let text = |title: &str| json!({"title": title, "schema": {"type": "string"}, "minOccurs": 0});
-    let amount =
-        |title: &str| json!({"title": title, "schema": {"type": ["string", "number"]}, "minOccurs": 0});
     let described = json!({
         "version": "0.1.0",
         "title": "notebooks on kubernetes with papermill",
@@ -166,17 +173,10 @@ pub(super) fn description() -> Map<String, Value> {
             "parameters_json": {"title": "Parameters of the notebook", "schema": {"type": ["object", "string"]}, "minOccurs": 0},
             "parameters": text("Parameters of the notebook, YAML or JSON in base64"),
             "kernel": text("Kernel of the notebook"),
-            "image": text("Image to run in"),
             "output_dirname": text("Folder of the result"),
             "output_filename": text("File name of the result"),
-            "cpu_limit": amount("Cores at most"),
-            "mem_limit": amount("Memory at most"),
-            "cpu_requests": amount("Cores"),
-            "mem_requests": amount("Memory"),
             "result_data_directory": text("Folder of files that the notebook writes; {job_name} is filled in"),
             "git_revision": text("Revision of the repository"),
-            "run_on_fargate": {"title": "Run on Fargate", "schema": {"type": "boolean"}, "minOccurs": 0},
-            "node_purpose": text("Kind of machine"),
         },
         "outputs": {
             "result": {"title": "What the notebook keeps with scrapbook: the file it names, or the first thing", "schema": {}},

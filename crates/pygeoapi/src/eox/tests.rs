@@ -98,7 +98,7 @@ fn what_is_not_done_is_told() {
     is_taken(&package);
     let doubts: Vec<u64> =
         remarks.iter().filter(|remark| remark.level == Level::Doubt).map(|remark| remark.line).collect();
-    assert_eq!(doubts, [8, 9, 10, 11, 12], "{remarks:?}");
+    assert_eq!(doubts, [8, 9, 10, 11], "{remarks:?}");
     assert_eq!(
         pod(&package)["containers"][0]["volumeMounts"][0],
         json!({"name": "extra-0", "mountPath": "/c", "subPath": "d"})
@@ -108,7 +108,9 @@ fn what_is_not_done_is_told() {
 
 #[test]
 fn every_input_of_the_original_is_declared() {
-    let (package, _) = notebook("");
+    let (package, _) = notebook(
+        "node_purpose_label_key: k\ndefault_node_purpose: c1\nallowed_node_purposes_regex: c1|gpu\nallowed_images_regex: 'quay\\.io/.*'",
+    );
     let inputs = package["processDescription"]["process"]["inputs"].as_object().unwrap();
     for name in [
         "notebook",
@@ -164,4 +166,22 @@ fn without_what_is_needed_it_is_left_out() {
             "{name}: {remarks:?}"
         );
     }
+}
+
+#[test]
+fn callers_choose_what_the_configuration_allows() {
+    let (package, remarks) = notebook(
+        "node_purpose_label_key: k\ndefault_node_purpose: c1\nallowed_node_purposes_regex: c1|gpu\nextra_resource_limits: {cpu: 8}\n\
+         allowed_images_regex: '(?<x'",
+    );
+    is_taken(&package);
+    let inputs = &package["processDescription"]["process"]["inputs"];
+    assert_eq!(inputs["node_purpose"]["schema"]["pattern"], "^(?:c1|gpu)$");
+    assert_eq!(inputs.get("image"), None, "an expression that nobody understands allows nothing");
+    assert_eq!(remarks.iter().filter(|remark| remark.level == Level::Doubt).count(), 1, "{remarks:?}");
+    let places = &package["executionUnit"][0]["kubernetes"]["fromInputs"];
+    assert_eq!(places["mem_limit"], "/spec/containers/0/resources/limits/memory");
+    assert_eq!(places.get("cpu_limit"), None, "the configuration's own limit counts");
+    let (closed, _) = notebook("node_purpose_label_key: k\nallowed_node_purposes_regex: .*");
+    assert_eq!(closed["processDescription"]["process"]["inputs"].get("node_purpose"), None);
 }
