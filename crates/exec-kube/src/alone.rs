@@ -39,7 +39,9 @@ pub(crate) async fn printed(shared: &Shared, attempt: &AttemptName) -> Result<Pr
     let pod: Arc<Pod> =
         pods.into_iter().find(|pod| pod.metadata.uid.as_deref() == Some(&attempt.uid)).ok_or_else(gone)?;
     let program = pod.spec.as_ref().and_then(|spec| spec.containers.first()).map(|it| it.name.clone());
-    let parameters = LogParams { container: program, follow: true, timestamps: true, ..LogParams::default() };
+    // Of one that has ended there is nothing to wait for, and the waiting may have no end.
+    let follow = attempt_alone(&pod).is_none_or(|attempt| attempt.end.is_none());
+    let parameters = LogParams { container: program, follow, timestamps: true, ..LogParams::default() };
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let opened = shared.pods.log_stream(name, &parameters).await;
     Ok(lines(opened.map_err(fault::unavailable("read what a program prints"))?))

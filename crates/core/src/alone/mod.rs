@@ -15,7 +15,11 @@ use futures_util::{StreamExt, stream};
 use rutter_printed::{Source, Value, is_json};
 use rutter_types::agent::{Find, INLINE_LIMIT, OrderAnswer, Outcome, OutputFile, Report, Usage, WorkOrder};
 use sha2::{Digest, Sha256};
-use tokio::{fs::File, io::AsyncReadExt};
+use tokio::{
+    fs::File,
+    io::AsyncReadExt,
+    time::{error::Elapsed, timeout},
+};
 
 use crate::{
     agents::{AgentError, Agents},
@@ -30,6 +34,8 @@ use print::Print;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Tries to read what a program printed that has ended.
 const TRIES: u32 = 10;
+/// Longest silence before it is looked whether the program still runs.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Bytes of a value that are read at once.
 const PIECE: usize = 256 * 1024;
 /// Most lines of log that are kept together.
@@ -109,7 +115,9 @@ impl Follower {
             match (known, read) {
                 (Some(end), Ok(print)) => return Ok((end, Some(print))),
                 (Some(end), Err(Stop::Executor(_))) if tries == TRIES => return Ok((end, None)),
-                (_, Err(Stop::Executor(_))) => tries += 1,
+                (Some(_), Err(Stop::Executor(_))) => tries += 1,
+                // It may only not have begun yet.
+                (None, Err(Stop::Executor(_))) => {}
                 (_, Err(error)) => return Err(error),
                 (None, Ok(_)) => {}
             }
@@ -131,14 +139,20 @@ impl Follower {
         let mut lines = lines.ready_chunks(BATCH);
         let mut print = self.print(order).await?;
         let mut sent = 0;
-        while let Some(lines) = lines.next().await {
+        loop {
+            let lines = match timeout(SILENCE, lines.next()).await {
+                Ok(Some(lines)) => lines,
+                Ok(None) => return Ok(print),
+                // Who follows a program to its end is not always told that it ended.
+                Err(elapsed) if self.end()?.is_some() => return Err(unfinished(elapsed)),
+                Err(_) => continue,
+            };
             let mut batch = BytesMut::new();
             for line in lines {
                 batch.extend_from_slice(&print.line(&line.map_err(Stop::Executor)?)?);
             }
             sent = self.log(sent, batch.freeze()).await?;
         }
-        Ok(print)
     }
 
     async fn print(&self, order: &WorkOrder) -> Result<Print, Stop> {
@@ -208,6 +222,11 @@ impl Follower {
             inline,
         })
     }
+}
+
+fn unfinished(elapsed: Elapsed) -> Stop {
+    let doing = "read what a program printed to its end".to_owned();
+    Stop::Executor(ExecutorError::Unavailable { doing, source: Box::new(elapsed) })
 }
 
 /// A file piece by piece.

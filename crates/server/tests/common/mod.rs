@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test target uses its own part")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -12,11 +12,15 @@ use std::{
 use async_trait::async_trait;
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use rutter_core::{
     clock::SystemClock,
-    executor::{AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Waiting},
+    executor::{
+        AloneAttempt, AloneEnd, AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Printed,
+        PrintedLine, Waiting,
+    },
     id::{InstanceId, LaunchName},
     logs::Logs,
     plan::Plan,
@@ -167,6 +171,20 @@ pub(crate) fn shipped() -> PathBuf {
 pub(crate) struct FakeExecutor {
     launches: Mutex<BTreeMap<LaunchName, Observation>>,
     changes: Mutex<Option<mpsc::UnboundedSender<LaunchName>>>,
+    alone: Mutex<BTreeMap<LaunchName, AloneAttempt>>,
+    /// What reading a program without an agent gives, one after the other.
+    prints: Mutex<VecDeque<Print>>,
+}
+
+/// What comes of reading what a program prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Print {
+    /// Nothing can be read.
+    Fails,
+    /// These lines, and no end.
+    Hangs(&'static [&'static str]),
+    /// These lines and the end.
+    Ends(&'static [&'static str]),
 }
 
 impl FakeExecutor {
@@ -180,12 +198,33 @@ impl FakeExecutor {
         format!("{launch}#1")
     }
 
-    /// The agent of a launch is gone.
-    pub(crate) fn over(&self, launch: LaunchName, end: LaunchEnd) {
-        self.launches.lock().unwrap().insert(launch, Observation::Ended { end });
+    /// Let what is launched from now on run without an agent, and be read so.
+    pub(crate) fn run_alone(&self, prints: &[Print]) {
+        self.prints.lock().unwrap().extend(prints);
+    }
+
+    /// How often what is printed will still be read as told.
+    pub(crate) fn prints_left(&self) -> usize {
+        self.prints.lock().unwrap().len()
+    }
+
+    /// The program of a launch without an agent has ended well.
+    pub(crate) fn alone_ended(&self, launch: LaunchName) {
+        let end = AloneEnd { end: LaunchEnd::Exited { code: 0 }, message: None };
+        self.alone.lock().unwrap().insert(launch, AloneAttempt { uid: "1".into(), end: Some(end) });
+        self.tell(launch);
+    }
+
+    fn tell(&self, launch: LaunchName) {
         if let Some(changes) = &*self.changes.lock().unwrap() {
             changes.send(launch).unwrap();
         }
+    }
+
+    /// The agent of a launch is gone.
+    pub(crate) fn over(&self, launch: LaunchName, end: LaunchEnd) {
+        self.launches.lock().unwrap().insert(launch, Observation::Ended { end });
+        self.tell(launch);
     }
 }
 
@@ -197,6 +236,10 @@ impl Executor for FakeExecutor {
 
     async fn launch(&self, name: LaunchName, _: &Plan) -> Result<(), ExecutorError> {
         self.launches.lock().unwrap().entry(name).or_insert(Observation::Running);
+        if !self.prints.lock().unwrap().is_empty() {
+            self.alone.lock().unwrap().insert(name, AloneAttempt { uid: "1".into(), end: None });
+            self.tell(name);
+        }
         Ok(())
     }
 
@@ -224,6 +267,22 @@ impl Executor for FakeExecutor {
         let (sender, receiver) = mpsc::unbounded_channel();
         *self.changes.lock().unwrap() = Some(sender);
         Some(receiver)
+    }
+
+    fn alone(&self, name: LaunchName) -> Vec<AloneAttempt> {
+        self.alone.lock().unwrap().get(&name).cloned().into_iter().collect()
+    }
+
+    async fn printed(&self, _: &AttemptName) -> Result<Printed, ExecutorError> {
+        let print = self.prints.lock().unwrap().pop_front().unwrap_or(Print::Fails);
+        let line = |text: &&str| {
+            Ok(PrintedLine { time: "2026-11-28T10:00:00Z".parse().unwrap(), text: text.to_string().into() })
+        };
+        match print {
+            Print::Fails => Err(ExecutorError::NotYet { reason: "nothing to read".into() }),
+            Print::Hangs(lines) => Ok(stream::iter(lines.iter().map(line)).chain(stream::pending()).boxed()),
+            Print::Ends(lines) => Ok(stream::iter(lines.iter().map(line)).boxed()),
+        }
     }
 
     async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError> {

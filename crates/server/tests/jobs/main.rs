@@ -6,6 +6,7 @@
 mod common;
 
 mod agents;
+mod alone;
 mod callbacks;
 mod events;
 mod execution;
