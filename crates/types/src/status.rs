@@ -84,6 +84,9 @@ pub struct StatusInfo {
     /// Why it failed (2.0).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Problem>,
+    /// Of programs made for the older managers: the inputs as a text, secrets masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<String>,
     /// How its attempts went, in order; only where there was more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<AttemptInfo>,

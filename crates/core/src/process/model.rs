@@ -130,6 +130,11 @@ impl Process {
         self.languages.keys().next().map(String::as_str)
     }
 
+    /// Whether its program is made for the older managers.
+    pub fn is_theirs(&self) -> bool {
+        self.units.iter().any(|unit| !unit.contract().is_ours())
+    }
+
     /// Whether it may be executed so.
     pub fn allows(&self, control: JobControl) -> bool {
         self.description.summary.job_control_options.contains(&control)

@@ -208,6 +208,7 @@ fn their_file_and_images_run_unchanged_and_nothing_is_lost_without_a_volume() {
     let value: Value = serde_json::from_str(&result(&client, &criteria)).unwrap();
     assert_eq!(value, json!({"id": "criteria", "value": {"inputs": inputs}}));
     assert_eq!(status["processID"], "criteria");
+    assert_eq!(status["parameters"], r#"{"weights": {"a": 1.5}, "other": [1, "\u00fc"]}"#);
 
     // The token is asked for, and in nothing that is kept.
     let refused = client.execute("route", &json!({"inputs": {"wrt_speed": 6.5}}));

@@ -36,12 +36,20 @@ pub struct StatusDocument<'a> {
     expires: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exception: Option<&'a Problem>,
+    /// What clients of the older managers look for: the inputs as a text, secrets masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<String>,
     #[serde(skip_serializing_if = "Attempts::is_dull")]
     attempts: Attempts<'a>,
     links: Links<'a>,
 }
 
 impl<'a> StatusDocument<'a> {
+    /// With the inputs as a text.
+    pub(crate) fn with_parameters(self, parameters: Option<String>) -> Self {
+        Self { parameters, ..self }
+    }
+
     /// Of a job; `base` is the URL of the landing page without its slash.
     pub fn of(job: &'a Job, base: &'a str, expires: Option<Timestamp>) -> Self {
         Self {
@@ -57,6 +65,7 @@ impl<'a> StatusDocument<'a> {
             started: job.started(),
             finished: job.finished(),
             updated: job.updated,
+            parameters: None,
             expires,
             exception: match &job.state {
                 State::Failed { exception, .. } => Some(exception),

@@ -13,9 +13,10 @@ use rutter_core::{
     engine::{Dismissed, Found},
     id::JobId,
     job::Job,
+    python,
 };
 use rutter_types::{StatusCode, StatusInfo};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     access::{Caller, may_see},
@@ -56,7 +57,15 @@ pub(super) async fn visible(state: &AppState, caller: &Caller, id: &str) -> Resu
 
 /// What is told of a job.
 pub(crate) fn status_document<'a>(state: &AppState, base: &'a Base, job: &'a Job) -> StatusDocument<'a> {
-    StatusDocument::of(job, base.as_str(), state.engine.expires(job))
+    let document = StatusDocument::of(job, base.as_str(), state.engine.expires(job));
+    document.with_parameters(parameters(state, job))
+}
+
+/// Those of jobs whose program is made for the older managers: their clients look for them.
+fn parameters(state: &AppState, job: &Job) -> Option<String> {
+    let processes = state.registry.snapshot();
+    let process = processes.get(job.process.as_str())?;
+    process.is_theirs().then(|| python::json_dumps(job.request.get("inputs").unwrap_or(&json!({}))))
 }
 
 /// The same as JSON text.

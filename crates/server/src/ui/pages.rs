@@ -134,6 +134,7 @@ mod tests {
             updated: time,
             expires: status.is_terminal().then_some(time),
             exception: (status == StatusCode::Failed).then_some(exception),
+            parameters: None,
             attempts: attempts(time),
             links: vec![Link::new("http://localhost/x", "self", "application/json")],
         }
