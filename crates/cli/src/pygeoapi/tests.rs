@@ -99,3 +99,26 @@ fn what_is_no_configuration_is_refused_with_a_line() {
     let missing = format!("{:#}", read(&folder.path().join("none.yml")).unwrap_err());
     assert!(missing.contains("none.yml"), "{missing}");
 }
+
+/// What a cluster refuses is refused when the file is loaded; files as people have them must not be.
+#[test]
+fn a_cluster_takes_what_their_files_say() {
+    let mut config = rutter_exec_kube::KubernetesConfig::new("models", "agent:1", "https://rutter:8443");
+    config.security = rutter_exec_kube::Security::Baseline;
+    config.weakest_security = rutter_exec_kube::Security::Baseline;
+    config.allowed_service_accounts = vec!["hub-job".to_owned()];
+    config.registries = Some(rutter_exec_kube::Registries::default());
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../pygeoapi/test-data");
+    for file in ["north.yml", "eox.yml"] {
+        let configuration = read(&data.join(file)).unwrap();
+        assert!(configuration.processes.len() > 1);
+        for converted in configuration.processes {
+            let process = process(&converted.package).unwrap();
+            for unit in &process.units {
+                let rutter_core::process::ExecutionUnit::Docker(unit) = unit else { continue };
+                let faults = rutter_exec_kube::check_unit(&process, unit, &config);
+                assert_eq!(faults, [], "{}", converted.id);
+            }
+        }
+    }
+}

@@ -36,11 +36,15 @@ fn is_taken(package: &Value) {
 
 #[test]
 fn the_worked_example() {
-    let (package, remarks) = notebook(
-        "home_volume_claim_name: user-foo\nsecrets: [{name: db, access: mount}, {name: redis, access: env}]\n\
-         node_purpose_label_key: hub.eox.at/node-purpose\ndefault_node_purpose: c1\nallowed_node_purposes_regex: c1|gpu\nlog_output: true\n\
-         extra_resource_limits: {nvidia.com/gpu: 1}\njob_service_account: hub-job\nrun_as_user: 1000\nrun_as_group: 100",
-    );
+    let text = include_str!("../../test-data/eox.yml");
+    let configuration =
+        read(text, Path::new("eox.yml"), &|_| None).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let ids: Vec<&str> = configuration.processes.iter().map(|converted| converted.id.as_str()).collect();
+    assert_eq!(ids, ["execute-notebook", "execute-image"]);
+    configuration.processes.iter().for_each(|converted| is_taken(&converted.package));
+    let package = configuration.processes[0].package.clone();
+    let of_it = |remark: &Remark| remark.path.starts_with("resources.execute-notebook");
+    let remarks: Vec<Remark> = configuration.remarks.into_iter().filter(of_it).collect();
     assert!(remarks.iter().all(|remark| remark.level == Level::Note), "{remarks:?}");
     is_taken(&package);
     let wanted = json!({

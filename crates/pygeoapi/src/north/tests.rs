@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{Configuration, Level, read};
+use crate::{Configuration, Level, Remark, read};
 
 const NAME: &str = "pygeoapi_k8s_manager.process.GenericImageProcessor";
 const HELLO: &str = "pygeoapi_k8s_manager.process.HelloWorldK8sProcessor";
@@ -65,30 +65,37 @@ fn doubts(remarks: &[(Level, String)]) -> Vec<&str> {
     remarks.iter().filter(|(level, _)| *level == Level::Doubt).map(|(_, text)| text.as_str()).collect()
 }
 
+/// The process of that name in a file with all of the worked examples.
+fn example(id: &str) -> (Value, Vec<Remark>) {
+    let text = include_str!("../../test-data/north.yml");
+    let configuration =
+        read(text, Path::new("north.yml"), &|_| None).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let ids: Vec<&str> = configuration.processes.iter().map(|converted| converted.id.as_str()).collect();
+    assert_eq!(ids, ["greet", "route", "flood"]);
+    let package = configuration.processes.into_iter().find(|converted| converted.id == id).unwrap().package;
+    is_taken(&package);
+    let path = format!("resources.{id}");
+    (package, configuration.remarks.into_iter().filter(|remark| remark.path.starts_with(&path)).collect())
+}
+
 #[test]
 fn example_1_greet() {
-    let text = "  greet:\n    type: process\n    processor:\n      name: pygeoapi_k8s_manager.process.hello_world_k8s.HelloWorldK8sProcessor\n      \
-                default_image: alpine:3.20\n      command: [date, sleep 5]\n      tolerations: [{key: pool, operator: Exists}]\n";
-    let configuration = configuration(text);
-    let converted = &configuration.processes[0];
-    assert_eq!((converted.id.as_str(), converted.line), ("greet", 2));
-    assert_eq!(configuration.remarks, []);
-    let package = &converted.package;
-    is_taken(package);
+    let (package, remarks) = example("greet");
+    assert_eq!(remarks, []);
     let process = &package["processDescription"]["process"];
     assert_eq!(
         (process["id"].as_str(), process["legacyId"].as_str()),
         (Some("greet"), Some("hello-world-k8s"))
     );
     assert_eq!(package.get("callerToken"), None);
-    assert_eq!(unit(package)["image"], "alpine:3.20");
+    assert_eq!(unit(&package)["image"], "alpine:3.20");
     assert_eq!(
-        *pod(package),
+        *pod(&package),
         json!({"containers": [{"name": "hello-world-k8s"}], "shareProcessNamespace": true, "enableServiceLinks": false,
             "tolerations": [{"key": "pool", "operator": "Exists"}]})
     );
-    assert_eq!(unit(package)["kubernetes"]["security"], "baseline");
-    let command = unit(package)["command"].as_array().unwrap();
+    assert_eq!(unit(&package)["kubernetes"]["security"], "baseline");
+    let command = unit(&package)["command"].as_array().unwrap();
     assert_eq!(command[..2], [json!("/bin/sh"), json!("-c")]);
     assert!(
         command[2].as_str().unwrap().contains("\nset --\ndate\nsleep 5\necho PYGEOAPI"),
@@ -99,18 +106,13 @@ fn example_1_greet() {
 
 #[test]
 fn example_2_route() {
-    let (package, remarks) = package(
-        NAME,
-        "check_auth: False\nmetadata:\n  version: 0.1\n  id: route-tool\n  title: {en: Route, de: Weg}\n  inputs: {start: {schema: {type: string}}}\n  \
-         outputs: {link: {schema: {type: object, contentMediaType: application/json}}}\ndefault_image: registry.example/route:1\n\
-         env:\n  - {name: BUCKET, value: }\n  - {name: RATIO, value: 0.10}\n  - {name: DRY, value: no}\n  - {name: KEY, secret_name: s3, secret_key: access}\n\
-         resources: {requests: {cpu: 500m, memory: 3G}, limits: {cpu: 2, memory: 10G, nvidia.com/gpu: 1}}",
-    );
+    let (package, remarks) = example("route");
     let wanted = json!({
         "processDescription": {"process": {
-            "id": "flood", "legacyId": "route-tool", "version": "0.1", "title": {"en": "Route", "de": "Weg"},
+            "id": "route", "legacyId": "route-tool", "version": "0.1", "title": {"en": "Route", "de": "Weg"},
             "jobControlOptions": ["async-execute"],
-            "inputs": {"start": {"schema": {"type": "string"}}},
+            "inputs": {"start": {"title": "Start", "schema": {"type": "string"}},
+                "wrt_*": {"title": "Any that begins so", "schema": {"type": "string"}, "minOccurs": 0}},
             "outputs": {"link": {"schema": {"type": "object", "contentMediaType": "application/json"}}},
         }},
         "executionUnit": [{
@@ -125,25 +127,18 @@ fn example_2_route() {
             }}},
         }],
         "validation": "lenient",
+        "examples": [{"inputs": {"start": "Kiel", "wrt_speed": 6.5, "area": {"type": "Point", "coordinates": [1, 2]}}}],
     });
     assert_eq!(package, wanted);
-    assert_eq!(doubts(&remarks).len(), 1, "{remarks:?}");
-    assert!(doubts(&remarks)[0].contains("`None`"), "{remarks:?}");
+    let doubts: Vec<&Remark> = remarks.iter().filter(|remark| remark.level == Level::Doubt).collect();
+    assert_eq!(doubts.len(), 1, "{remarks:?}");
+    assert!(doubts[0].text.contains("`None`"), "{remarks:?}");
 }
 
 #[test]
 fn example_3_flood() {
-    let (package, remarks) = package(
-        NAME,
-        "metadata: {id: flood, version: \"2.0\", outputs: {depth: {schema: {contentMediaType: image/tiff}}, log: {}}}\n\
-         default_image: registry.example/flood:2\nimage_pull_secrets: regcred\ncommand: [flood, --config, /inputs/run.def]\n\
-         resources: {requests: {cpu: 1}, limits: {memory: 4Gi}}\n\
-         storage:\n  - {name: dem, mount_path: /dem, persistent_volume_claim_name: dem-pvc}\n  \
-         - {name: scratch, mount_path: /inputs, empty_dir: {size_limit: 2Gi}}\n\
-         init_containers:\n  - name: fetch\n    image: fetch:1\n    imagePullPolicy: Always\n    args: [a, 1]\n    \
-         env: [{name: S3_KEY, valueFrom: {secretKeyRef: {name: s3, key: access}}}]\n    volumeMounts: [{name: scratch, mountPath: /inputs}]",
-    );
-    assert_eq!(doubts(&remarks), [""; 0], "{remarks:?}");
+    let (package, remarks) = example("flood");
+    assert_eq!(remarks, []);
     assert_eq!(package["callerToken"], "required");
     assert_eq!(unit(&package)["command"], json!(["flood", "--config", "/inputs/run.def"]));
     let wanted = json!({
@@ -154,7 +149,8 @@ fn example_3_flood() {
         "imagePullSecrets": [{"name": "regcred"}],
         "volumes": [{"name": "dem", "persistentVolumeClaim": {"claimName": "dem-pvc"}},
             {"name": "scratch", "emptyDir": {"sizeLimit": "2Gi"}}],
-        "initContainers": [{"name": "fetch", "image": "fetch:1", "imagePullPolicy": "Always", "args": ["a", "1"],
+        "initContainers": [{"name": "fetch", "image": "registry.example/fetch:1", "imagePullPolicy": "Always",
+            "args": ["fetch", "--retries", "3"],
             "env": [{"name": "S3_KEY", "valueFrom": {"secretKeyRef": {"name": "s3", "key": "access"}}}],
             "volumeMounts": [{"name": "scratch", "mountPath": "/inputs"}]}],
     });
