@@ -109,6 +109,13 @@ pub(crate) fn fixed() -> Vec<String> {
             "--- \na: 1\n...\n",
             "%YAML 1.1\n---\na: yes\n",
             "a: 'no'   # comment\nb: x#y # comment\n",
+            "a: |\r\n  x\r\n  y\r\nb: yes\r\nc: 'x\r\n\r\n  y'\r\nd: p\r\n  q\r\n",
+            "a: \"x \\\n   y\\\n\n  z\\tw\"\nb: 'x\n  y\n\n\n  z'\n",
+            "a: >\n\n  x\n  y\n   more\n  z\n\n\nb: |2\n   x\n  y\nc: >+\n  x\n\n# comment\nd: |-\n  x\n\n",
+            "# before\na:   1   \n\n  # within\nb:\n    # deeper\n    - x   # after\n\n    -   y\nc: [1,\n  2, # three\n  3,]\n",
+            "a: {b: 1, c: , d, 'e': f}\nb: [a: 1, {c}, [], {}]\n",
+            "key with spaces: x\n? long\n: y\n\"quoted key\": z\n'it''s': 1\n",
+            "a: - x\n", "a: x: y\n", "a: [x\n", "a: 'x\n", "\tb: 1\n", "a: 1\n b: 2\n", "a: @x\n", "- a\nb: c\n", "a: %x\n", "a: &x\nb: *x\n",
             "a: \"${P_PORT}\"\nb: '${P_PORT}'\nc: |\n  ${P_PORT}\nd: ${P_PORT}\n  ${P_TEXT}\n",
         ]
         .map(str::to_owned),
