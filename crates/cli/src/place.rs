@@ -83,6 +83,8 @@ pub(crate) struct Place {
     pub(crate) agents: AgentsListener,
     /// Which place it is: the same text only for the same cluster and namespace.
     pub(crate) name: String,
+    /// What it may be called since a start with fewer rights.
+    pub(crate) former: Option<String>,
 }
 
 impl Place {
@@ -137,7 +139,7 @@ async fn local(
         .await
         .context("could not take up the local executor")?;
     let agents = AgentsListener::Machine(listener);
-    Ok(Place { executor: Arc::new(executor), agents, name: "local".into() })
+    Ok(Place { executor: Arc::new(executor), agents, name: "local".into(), former: None })
 }
 
 async fn kubernetes(config: &Config, instance: InstanceId) -> anyhow::Result<Place> {
@@ -176,7 +178,8 @@ async fn kubernetes(config: &Config, instance: InstanceId) -> anyhow::Result<Pla
         .await
         .with_context(|| format!("kubernetes: could not take up namespace {namespace}"))?;
     let name = format!("kubernetes {}", executor.place());
-    Ok(Place { executor: Arc::new(executor), agents: AgentsListener::Network(listener, tls), name })
+    let former = Some(format!("kubernetes {}", executor.place_by_name()));
+    Ok(Place { executor: Arc::new(executor), agents: AgentsListener::Network(listener, tls), name, former })
 }
 
 fn agents_socket(path: &Path) -> anyhow::Result<UnixListener> {

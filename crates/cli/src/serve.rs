@@ -173,7 +173,7 @@ impl Server {
         }
         let registry = Arc::new(Registry::load(folders, runs));
         let place = Place::open(config, &data, files, instance, containers.ok()).await?;
-        archive::settle(store.as_ref(), &objects, &place.name).await?;
+        archive::settle(store.as_ref(), &objects, &place.name, place.former.as_deref()).await?;
         let records = place.executor.records().await.context("kubernetes.recordsOnJobs")?;
         let found = archive::take_up(store.as_ref(), &records).await?;
         if found > 0 {

@@ -7,7 +7,7 @@ mod error;
 mod outputs;
 mod package;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 pub use error::AgentError;
@@ -22,6 +22,8 @@ use rutter_types::{
     },
 };
 
+use tokio::time::timeout;
+
 use crate::{
     engine::Parts,
     executor::AttemptName,
@@ -35,6 +37,8 @@ use crate::{
     validate,
 };
 
+/// Longest time for which an agent that came early is kept waiting; then it asks again.
+const ROOM: Duration = Duration::from_secs(10);
 /// Lines of the log that an exception repeats.
 pub(crate) const TAIL_LINES: usize = 20;
 
@@ -58,6 +62,9 @@ impl Agents {
         let plan = self.plan(&job).await?;
         if has_attempt(&job, attempt) {
             return Ok(OrderAnswer::Run(Box::new(work_order(&job, plan))));
+        }
+        if timeout(ROOM, self.0.executor.room(attempt.launch)).await.is_err() {
+            return Ok(OrderAnswer::Wait { millis: 0 });
         }
         let now = self.0.clock.now();
         let staging = (!plan.stage.is_empty()).then(|| "inputs are fetched".to_owned());

@@ -4,13 +4,15 @@
 //! what the executor still has, everything comes back but jobs that were only queued.
 
 use jiff::Timestamp;
+use rutter_types::JsonMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{EngineError, Parts},
+    executor::Results,
     id::{InstanceId, JobId},
-    job::Job,
-    plan::Plan,
+    job::{Job, Place, State},
+    plan::{Plan, PlannedUnit},
     removal,
     results::{ObjectError, Objects},
     store::{JobStore, StoreError},
@@ -90,14 +92,21 @@ pub enum OpenError {
     Objects(#[from] ObjectError),
 }
 
-/// Note where jobs are launched from now on; after [`open`], before anything is concluded about them.
+/// Note where jobs are launched from now on; after [`open`], before anything is concluded about them. `former` = another name of
+/// the same place.
 ///
 /// # Errors
 /// [`OpenError::OtherPlace`] while jobs run elsewhere: what can't be seen from here is not lost (invariant 4).
-pub async fn settle(store: &dyn JobStore, objects: &Objects, place: &str) -> Result<(), OpenError> {
+pub async fn settle(
+    store: &dyn JobStore,
+    objects: &Objects,
+    place: &str,
+    former: Option<&str>,
+) -> Result<(), OpenError> {
     let Some(known) = objects.get_json::<Instance>(INSTANCE).await? else { return Ok(()) };
     match &known.place {
         Some(then) if then == place => return Ok(()),
+        Some(then) if Some(then.as_str()) == former => {}
         Some(then) => {
             let jobs = store.unfinished().await?.iter().filter(|(_, _, launched)| *launched).count();
             if jobs > 0 {
@@ -179,15 +188,29 @@ async fn read(objects: &Objects, id: JobId) -> Result<Option<(Job, Option<Plan>)
     Ok(order.map(|order| (order.job, Some(order.plan))))
 }
 
-/// What a launch needs, for an executor that keeps it with the launch.
+/// What is to be known of a launch, for an executor that keeps it with the launch: nothing of what the caller sent. It can't be
+/// launched again from it, and need not.
 pub(crate) fn order_record(job: &Job, plan: &Plan) -> Vec<u8> {
-    record(&Record::Order(Box::new(Order { version: VERSION, job: job.clone(), plan: plan.clone() })))
+    let plan = Plan {
+        unit: PlannedUnit::Command,
+        env: Vec::new(),
+        inputs: JsonMap::new(),
+        stage: Vec::new(),
+        command: Vec::new(),
+        ..plan.clone()
+    };
+    record(&Record::Order(Box::new(Order { version: VERSION, job: job.clone(), plan })))
 }
 
 /// The whole record of a job that is over, for the same. Results that are objects are not in it.
-pub(crate) fn final_record(job: &Job) -> Vec<u8> {
+pub(crate) fn final_record(job: &Job, with: Results) -> Vec<u8> {
     let mut job = job.clone();
     job.archived = true;
+    if let (Results::Left, State::Successful { results, .. }) = (with, &mut job.state) {
+        for value in results.values_mut().flatten() {
+            value.place = Place::Object(format!("jobs/{}/lost", job.id));
+        }
+    }
     record(&Record::Final(Box::new(Final { version: VERSION, job })))
 }
 
@@ -246,7 +269,7 @@ impl Parts {
         let work = async { Ok(self.put_final(job).await?) };
         self.writing::<_, EngineError>(job.id, work).await?;
         if let Some(name) = job.launch_name()
-            && let Err(error) = self.executor.keep_record(name, &|| final_record(job)).await
+            && let Err(error) = self.executor.keep_record(name, &|with| final_record(job, with)).await
         {
             // The pass that lets the launch go tries again, and does not let it go without.
             tracing::warn!(job.id = %job.id, error = &error as &dyn std::error::Error, "the record of a job is not kept yet");

@@ -36,13 +36,18 @@ pub trait Executor: Send + Sync {
     }
 
     /// Keep the record of a job that is over with its launch, where nothing that the server has is durable. Before
-    /// [`Executor::release`].
+    /// [`Executor::release`]. `record` gives it with its results or, where those are too long to be kept, without.
     async fn keep_record(
         &self,
         _: LaunchName,
-        _: &(dyn Fn() -> Vec<u8> + Send + Sync),
+        _: &(dyn Fn(Results) -> Vec<u8> + Send + Sync),
     ) -> Result<(), ExecutorError> {
         Ok(())
+    }
+
+    /// Whether launches may be there of which only their records tell: another server's, or an earlier one's.
+    fn keeps_records(&self) -> bool {
+        false
     }
 
     /// Records that are kept with launches.
@@ -66,6 +71,10 @@ pub trait Executor: Send + Sync {
 
     /// Forget a launch whose job is over and archived: frees its room and removes its files.
     async fn release(&self, name: LaunchName) -> Result<(), ExecutorError>;
+
+    /// Wait until a launch has the room that it needs: an executor may name one to be launched before, so that its agent is ready
+    /// when there is room.
+    async fn room(&self, _: LaunchName) {}
 
     /// The program of a launch has ended and no attempt will follow it: what it held is free, while its agent still sends and
     /// waits.
@@ -91,6 +100,15 @@ pub trait Executor: Send + Sync {
     fn end_of(&self, _: &AttemptName) -> Option<LaunchEnd> {
         None
     }
+}
+
+/// Whether a record has the values of its results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Results {
+    /// Those that are small.
+    Small,
+    /// None.
+    Left,
 }
 
 /// A launch that waits for room.
@@ -139,6 +157,8 @@ pub struct PrintedLine {
     pub time: Timestamp,
     /// Without its end.
     pub text: Bytes,
+    /// Whether the line goes on with the next one: it was too long to be given whole.
+    pub goes_on: bool,
 }
 
 /// What an executor sees of a launch.

@@ -190,9 +190,14 @@ impl Logs {
         Ok(file_length(&self.spool.join(job.to_string())).await?.is_some())
     }
 
-    /// An empty folder for what an attempt without an agent prints, until it is reported; it goes with the job's spool.
-    pub(crate) async fn folder_for_print(&self, attempt: &AttemptName) -> Result<PathBuf, LogError> {
-        let folder = self.spool_path(attempt).with_extension("print");
+    /// An empty folder for what an attempt without an agent prints, until it is reported; it goes with the job's spool. One for
+    /// each `turn` of reading it.
+    pub(crate) async fn folder_for_print(
+        &self,
+        attempt: &AttemptName,
+        turn: u32,
+    ) -> Result<PathBuf, LogError> {
+        let folder = self.spool_path(attempt).with_extension("print").join(turn.to_string());
         match fs::remove_dir_all(&folder).await {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(spool_error("removing", error)),
             _ => {}

@@ -88,10 +88,11 @@ impl<R: AsyncBufRead + Unpin> Reading<R> {
         if line.is_empty() && !ended {
             return Ok(None);
         }
+        let is_cut = line.len() == LINE && !ended;
         let line = line.freeze();
         let text = if self.goes_on { line } else { self.timed(line) };
         self.goes_on = !ended;
-        Ok(Some(PrintedLine { time: self.time, text }))
+        Ok(Some(PrintedLine { time: self.time, text, goes_on: is_cut }))
     }
 
     /// Takes the time off a line that begins with it.

@@ -33,7 +33,21 @@ pub(crate) async fn end(shared: &Shared, name: LaunchName, grace: Duration) -> R
     let Some(job) = shared.job(name).await? else { return Ok(()) };
     // Pods first: one that the deletion of its Job has given its own, longer grace does not always take a shorter one.
     end_pods(shared, name, grace).await?;
+    if shared.config.records && !is_suspended(&job) {
+        // Its record stands on it: it is ended by its deadline, and stays.
+        return overdue(shared, name).await;
+    }
     delete(shared, name, &job).await
+}
+
+fn is_suspended(job: &Job) -> bool {
+    job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true))
+}
+
+async fn overdue(shared: &Shared, name: LaunchName) -> Result<(), ExecutorError> {
+    let patch = json!({"spec": {"activeDeadlineSeconds": 1}});
+    let patched = shared.jobs.patch(&job_name(name), &PatchParams::default(), &Patch::Merge(patch)).await;
+    done(patched, "end a job in the cluster")
 }
 
 /// Delete the Job of a launch, whatever it is at.

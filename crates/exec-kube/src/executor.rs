@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use rutter_core::{
     clock::Clock,
     executor::{
-        AloneAttempt, AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Printed, Waiting,
+        AloneAttempt, AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Printed, Results, Waiting,
     },
     id::{InstanceId, LaunchName},
     plan::Plan,
@@ -21,7 +21,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use crate::{
     alone,
     cache::Cache,
-    config::{Access, KubernetesConfig},
+    config::KubernetesConfig,
     connect::{self, OpenError, connect},
     ending, fault, identity, launching,
     patrol::patrol,
@@ -40,6 +40,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(60);
 pub struct KubernetesExecutor {
     shared: Arc<Shared>,
     place: String,
+    by_name: String,
     changes: Mutex<Option<mpsc::UnboundedReceiver<LaunchName>>>,
     /// Ends with the executor.
     _tasks: JoinSet<()>,
@@ -57,7 +58,8 @@ impl KubernetesExecutor {
     ) -> Result<Self, OpenError> {
         config.validate()?;
         let client = connect(&config.access).await?;
-        let place = place(&client, &config.namespace, &config.access).await?;
+        let by_name = format!("{} {}", connect::url_of(&config.access).await?, config.namespace);
+        let place = place(&client, &config.namespace, &by_name).await?;
         let (sender, changes) = mpsc::unbounded_channel();
         let cache = Arc::new(Cache::new(instance, sender));
         let mut tasks = JoinSet::new();
@@ -75,7 +77,7 @@ impl KubernetesExecutor {
             Err(elapsed) => return Err(late(elapsed.into())),
         }
         tasks.spawn(patrol(shared.clone()));
-        Ok(Self { shared, place, changes: Mutex::new(Some(changes)), _tasks: tasks })
+        Ok(Self { shared, place, by_name, changes: Mutex::new(Some(changes)), _tasks: tasks })
     }
 
     /// Which cluster and namespace this is: the same text only for the same ones. Nothing may be concluded about
@@ -83,28 +85,32 @@ impl KubernetesExecutor {
     pub fn place(&self) -> &str {
         &self.place
     }
+
+    /// The same by names alone: what [`KubernetesExecutor::place`] is for a server that may not read namespaces.
+    pub fn place_by_name(&self) -> &str {
+        &self.by_name
+    }
 }
 
 /// Names can be given anew; these identifiers are not. Whoever may not read them is told apart by names.
-async fn place(client: &Client, namespace: &str, access: &Access) -> Result<String, OpenError> {
+async fn place(client: &Client, namespace: &str, by_name: &str) -> Result<String, OpenError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    if let Err(error) = namespaces.get(namespace).await
-        && fault::is_forbidden(&error)
-    {
+    let both = [namespaces.get(namespace).await, namespaces.get("kube-system").await];
+    if both.iter().any(|found| found.as_ref().is_err_and(fault::is_forbidden)) {
         tracing::warn!(
             namespace,
             "this server may not read its namespace: a start for another cluster with a namespace of that name would not be noticed; \
              allow `get` of `namespaces` to have it noticed"
         );
-        let cluster = connect::url_of(access).await?;
-        return Ok(format!("{cluster} {namespace}"));
+        return Ok(by_name.to_owned());
     }
+    let [namespace, cluster] = both;
     let uid = |name: &'static str, found: Result<Namespace, kube::Error>| match found {
         Ok(found) => Ok(found.metadata.uid.unwrap_or_default()),
         Err(error) => Err(OpenError::Cluster { doing: name, source: error.into() }),
     };
-    let cluster = uid("read the namespace kube-system", namespaces.get("kube-system").await)?;
-    let namespace = uid("read the namespace of jobs", namespaces.get(namespace).await)?;
+    let cluster = uid("read the namespace kube-system", cluster)?;
+    let namespace = uid("read the namespace of jobs", namespace)?;
     Ok(format!("{cluster}/{namespace}"))
 }
 
@@ -140,12 +146,16 @@ impl Executor for KubernetesExecutor {
     async fn keep_record(
         &self,
         name: LaunchName,
-        record: &(dyn Fn() -> Vec<u8> + Send + Sync),
+        record: &(dyn Fn(Results) -> Vec<u8> + Send + Sync),
     ) -> Result<(), ExecutorError> {
         if !self.shared.config.records || self.shared.cache.has_record(name) {
             return Ok(());
         }
-        answered("keep the record of a job", records::keep(&self.shared, name, &record())).await
+        answered("keep the record of a job", records::keep(&self.shared, name, record)).await
+    }
+
+    fn keeps_records(&self) -> bool {
+        self.shared.config.records
     }
 
     async fn records(&self) -> Result<Vec<Vec<u8>>, ExecutorError> {

@@ -10,7 +10,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::{ListParams, Patch, PatchParams};
-use rutter_core::{executor::ExecutorError, id::LaunchName};
+use rutter_core::{
+    executor::{ExecutorError, Results},
+    id::LaunchName,
+};
 use serde_json::json;
 
 use crate::{
@@ -49,16 +52,20 @@ fn unpacked(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Note on a launch's Job how it ended.
-pub(crate) async fn keep(shared: &Shared, name: LaunchName, record: &[u8]) -> Result<(), ExecutorError> {
+pub(crate) async fn keep(
+    shared: &Shared,
+    name: LaunchName,
+    record: &(dyn Fn(Results) -> Vec<u8> + Send + Sync),
+) -> Result<(), ExecutorError> {
     let Some(job) = shared.job(name).await? else { return Ok(()) };
     let annotations = job.metadata.annotations.unwrap_or_default();
     if annotations.contains_key(ENDED) {
         return Ok(());
     }
-    let Some(text) = packed(record) else {
+    let text = packed(&record(Results::Small)).or_else(|| {
         tracing::warn!(job.id = %name.job, "its results are too large to be kept in the cluster: they are lost with this server");
-        return Ok(());
-    };
+        packed(&record(Results::Left))
+    });
     let patch = json!({"metadata": {"annotations": {FINAL: text, ENDED: "true", ORDER: null}}});
     let patched = shared.jobs.patch(&job_name(name), &PatchParams::default(), &Patch::Merge(patch)).await;
     match patched {

@@ -147,6 +147,10 @@ impl Executor for LocalExecutor {
         .await?
     }
 
+    async fn room(&self, name: LaunchName) {
+        self.shared.room(name).await;
+    }
+
     fn program_ended(&self, name: LaunchName) {
         self.shared.make_room(name);
     }

@@ -23,18 +23,24 @@ pub(crate) struct Packing {
     held: HashMap<LaunchName, Needs>,
     used: Needs,
     passed: HashMap<LaunchName, u32>,
+    /// The next one, whose agent gets ready meanwhile: it holds nothing, and its command starts when there is room.
+    ahead: Option<Waiting>,
 }
 
 impl Packing {
     pub(crate) fn new(capacity: Capacity) -> Self {
         let capacity = Capacity { cpu_milli: capacity.cpu_milli.max(LEAST_CPU_MILLI), ..capacity };
-        Self { capacity, held: HashMap::new(), used: Needs::default(), passed: HashMap::new() }
+        Self { capacity, held: HashMap::new(), used: Needs::default(), passed: HashMap::new(), ahead: None }
     }
 
     /// Of those that wait, in order of submission, those that start now; they hold their room from here on.
     pub(crate) fn admit(&mut self, waiting: &[Waiting]) -> Vec<LaunchName> {
         let mut admitted = Vec::new();
-        let mut passed_by: Vec<LaunchName> = Vec::new();
+        // Whoever gets ready waits for room before all others.
+        let mut passed_by: Vec<LaunchName> = self.ahead.iter().map(|ahead| ahead.name).collect();
+        if passed_by.iter().any(|earlier| self.passes(*earlier) >= PASSES) {
+            return admitted;
+        }
         let mut looked_at = 0;
         for &Waiting { name, needs } in waiting {
             if looked_at == WINDOW || self.is_full() {
@@ -61,9 +67,27 @@ impl Packing {
         admitted
     }
 
+    /// The first of those that are left, when none gets ready yet.
+    pub(crate) fn admit_ahead(&mut self, waiting: &[Waiting]) -> Option<LaunchName> {
+        if self.ahead.is_some() {
+            return None;
+        }
+        self.ahead = waiting.iter().find(|waiting| !self.holds(waiting.name)).copied();
+        self.ahead.map(|ahead| ahead.name)
+    }
+
+    /// Whether a launch only gets ready.
+    pub(crate) fn is_ahead(&self, name: LaunchName) -> bool {
+        self.ahead.is_some_and(|ahead| ahead.name == name)
+    }
+
     /// Count a launch as started.
     pub(crate) fn hold(&mut self, name: LaunchName, needs: Needs) {
         self.free(name);
+        self.take(name, needs);
+    }
+
+    fn take(&mut self, name: LaunchName, needs: Needs) {
         self.passed.remove(&name);
         let share = self.share(needs);
         self.used.cpu_milli = self.used.cpu_milli.saturating_add(share.cpu_milli);
@@ -77,11 +101,16 @@ impl Packing {
             self.used.cpu_milli = self.used.cpu_milli.saturating_sub(share.cpu_milli);
             self.used.memory_bytes = self.used.memory_bytes.saturating_sub(share.memory_bytes);
         }
+        self.ahead = self.ahead.filter(|ahead| ahead.name != name);
+        if let Some(ready) = self.ahead.filter(|ahead| self.fits(ahead.needs)) {
+            self.ahead = None;
+            self.take(ready.name, ready.needs);
+        }
     }
 
-    /// Whether it counts as started.
+    /// Whether it counts as started, or gets ready.
     pub(crate) fn holds(&self, name: LaunchName) -> bool {
-        self.held.contains_key(&name)
+        self.held.contains_key(&name) || self.is_ahead(name)
     }
 
     /// What a job takes: one that is bigger than the machine takes all of it, and so runs alone.
@@ -217,6 +246,34 @@ mod tests {
             }
         }
         assert_eq!(all, 200);
+    }
+
+    #[test]
+    fn one_gets_ready_and_has_its_room_before_all_others() {
+        let mut packing = Packing::new(TWO_CORES);
+        let (first, second, big) = (job(1000, 0), job(1000, 0), job(2000, 0));
+        assert_eq!(packing.admit(&[first, second, big]), names(&[first, second]));
+        assert_eq!(packing.admit_ahead(&[big]), Some(big.name));
+        assert!(packing.is_ahead(big.name) && packing.holds(big.name));
+        let small: Vec<Waiting> = (0..9).map(|_| job(1000, 0)).collect();
+        assert_eq!(packing.admit_ahead(&small), None, "one at a time");
+        packing.free(first.name);
+        assert!(packing.is_ahead(big.name), "there is room for half of it");
+        let mut passed = 0;
+        for small in &small {
+            let admitted = packing.admit(&[*small]);
+            passed += admitted.len();
+            admitted.iter().for_each(|name| packing.free(*name));
+        }
+        assert_eq!(passed as u32, PASSES);
+        packing.free(second.name);
+        assert!(!packing.is_ahead(big.name) && packing.holds(big.name));
+        assert_eq!(packing.admit(&small), vec![]);
+        packing.free(big.name);
+        assert_eq!(packing.used, Needs::default());
+        assert_eq!(packing.admit_ahead(&[big]), Some(big.name));
+        packing.free(big.name);
+        assert!(!packing.holds(big.name), "one that went away is not waited for");
     }
 
     #[test]

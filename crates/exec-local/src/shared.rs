@@ -12,7 +12,7 @@ use rutter_core::{
     plan::Needs,
 };
 use tokio::{
-    sync::{RwLock, mpsc, watch},
+    sync::{Notify, RwLock, mpsc, watch},
     time::Instant,
 };
 
@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     /// Held for writing while containers of lost launches are removed: one that is made then could be taken for one.
     pub(crate) strays: Arc<RwLock<()>>,
     state: Mutex<State>,
+    /// Told when room became free.
+    freed: Notify,
     changes: mpsc::UnboundedSender<LaunchName>,
 }
 
@@ -76,7 +78,8 @@ impl Shared {
         let packing = Packing::new(config.capacity);
         let state = State { packing, launches: HashMap::new(), attempts: HashMap::new() };
         let strays = Arc::default();
-        Self { config, boot, remover, strays, state: Mutex::new(state), changes }
+        let freed = Notify::new();
+        Self { config, boot, remover, strays, state: Mutex::new(state), freed, changes }
     }
 
     pub(crate) fn folder(&self, name: LaunchName) -> LaunchFolder {
@@ -84,7 +87,29 @@ impl Shared {
     }
 
     pub(crate) fn admit(&self, waiting: &[rutter_core::executor::Waiting]) -> Vec<LaunchName> {
-        self.state().packing.admit(waiting)
+        let mut state = self.state();
+        let mut admitted = state.packing.admit(waiting);
+        admitted.extend(state.packing.admit_ahead(waiting));
+        admitted
+    }
+
+    /// Wait until a launch has its room.
+    pub(crate) async fn room(&self, name: LaunchName) {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            if !self.state().packing.is_ahead(name) {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    /// Give the room of a launch back.
+    fn free(&self, state: &mut State, name: LaunchName) {
+        state.packing.free(name);
+        self.freed.notify_waiters();
     }
 
     /// Enter a launch, unless it is there.
@@ -93,7 +118,9 @@ impl Shared {
         let ended = state.launches.get(&name).map(|entry| matches!(entry.seen, Observation::Ended { .. }));
         match ended {
             None => {
-                state.packing.hold(name, needs);
+                if !state.packing.is_ahead(name) {
+                    state.packing.hold(name, needs);
+                }
                 let (orders, receiver) = watch::channel(Orders::default());
                 let seen = Observation::Pending { reason: None };
                 state.launches.insert(name, Entry { seen, orders, tokens: Vec::new() });
@@ -101,7 +128,7 @@ impl Shared {
             }
             Some(true) => {
                 // Admitted once more although it ended: the caller missed that.
-                state.packing.free(name);
+                self.free(&mut state, name);
                 drop(state);
                 self.tell(name);
                 Begun::Found
@@ -134,7 +161,7 @@ impl Shared {
     /// Note that a launch ended: its room is free. One that nobody wants to see any more is removed.
     pub(crate) fn finish(&self, name: LaunchName, end: LaunchEnd) {
         let mut state = self.state();
-        state.packing.free(name);
+        self.free(&mut state, name);
         let forget = match state.launches.get_mut(&name) {
             Some(entry) => {
                 entry.seen = Observation::Ended { end };
@@ -156,14 +183,14 @@ impl Shared {
     pub(crate) fn make_room(&self, name: LaunchName) {
         let mut state = self.state();
         if state.launches.contains_key(&name) {
-            state.packing.free(name);
+            self.free(&mut state, name);
         }
     }
 
     /// Forget a launch that was entered and not made.
     pub(crate) fn withdraw(&self, name: LaunchName) {
         let mut state = self.state();
-        state.packing.free(name);
+        self.free(&mut state, name);
         state.remove(name);
     }
 
@@ -176,7 +203,7 @@ impl Shared {
         let mut state = self.state();
         match state.launches.get(&name) {
             Some(Entry { seen: Observation::Ended { .. }, .. }) | None => {
-                state.packing.free(name);
+                self.free(&mut state, name);
                 state.remove(name);
                 true
             }

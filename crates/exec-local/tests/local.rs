@@ -6,6 +6,8 @@ mod bench;
 
 use std::{fs, time::Duration};
 
+use futures_util::FutureExt;
+
 use bench::{Bench, ended, exited, is_running, lost, name, runs};
 use rutter_core::{
     executor::{AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Waiting},
@@ -139,12 +141,13 @@ async fn running_agents_are_found_again() {
     assert_eq!(executor.identify("").await.unwrap(), None);
     // Its room is held: the machine has two cores, and it holds one and a half.
     let waiting = Waiting { name: bench::name(), needs: Needs { cpu_milli: 1000, memory_bytes: 0 } };
-    assert_eq!(executor.admit(&[waiting]), vec![]);
+    assert_eq!(executor.admit(&[waiting]), vec![waiting.name]);
+    assert!(executor.room(waiting.name).now_or_never().is_none());
     executor.launch(name, &plan).await.unwrap();
     bench.go();
     assert_eq!(ended(&executor, name).await, exited(0), "the second attempt of two");
     assert_eq!(bench.lines(), 2);
-    assert_eq!(executor.admit(&[waiting]), vec![waiting.name]);
+    executor.room(waiting.name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -388,12 +391,16 @@ async fn an_admitted_launch_is_pending_until_it_is_made() {
     let executor = bench.open().await;
     let waiting = Waiting { name: name(), needs: Needs { cpu_milli: 2000, memory_bytes: 0 } };
     let other = Waiting { name: name(), ..waiting };
-    assert_eq!(executor.admit(&[waiting, other]), vec![waiting.name]);
+    let third = Waiting { name: name(), ..waiting };
+    assert_eq!(executor.admit(&[waiting, other, third]), vec![waiting.name, other.name], "one gets ready");
+    executor.room(waiting.name).await;
+    assert!(executor.room(other.name).now_or_never().is_none(), "its command is not to start");
     let seen = executor.observe(waiting.name).await.unwrap();
     assert_eq!(seen, Some(Observation::Pending { reason: None }), "so that nobody lets it wait again");
-    assert_eq!(executor.admit(&[other]), vec![]);
+    assert_eq!(executor.admit(&[third]), vec![]);
     executor.release(waiting.name).await.unwrap();
-    assert_eq!(executor.admit(&[other]), vec![other.name]);
+    executor.room(other.name).await;
+    assert_eq!(executor.admit(&[third]), vec![third.name]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

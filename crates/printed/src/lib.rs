@@ -10,7 +10,10 @@ mod markers;
 mod spool;
 mod values;
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use lines::Lines;
 pub use lines::Stream;
@@ -34,6 +37,11 @@ struct Kept {
     is_whole_wanted: bool,
     /// What came behind the last marker.
     value: Spool,
+    /// What came behind the one before, if anything did.
+    before: Option<Spool>,
+    folder: PathBuf,
+    most: u64,
+    starts: u32,
     markers: Markers,
 }
 
@@ -46,7 +54,11 @@ impl Printed {
         let kept = Kept {
             whole: Some(Spool::create(folder.join("printed"), most)?),
             is_whole_wanted: wanted.iter().any(|output| output.find == Find::Stdout),
-            value: Spool::create(folder.join("marked"), most)?,
+            value: Spool::create(folder.join("marked-0"), most)?,
+            before: None,
+            folder: folder.to_owned(),
+            most,
+            starts: 0,
             markers: Markers::default(),
         };
         Ok(Self { lines: Lines::default(), kept })
@@ -75,21 +87,52 @@ impl Printed {
     }
 }
 
+impl Kept {
+    /// Another value begins; the one before counts until something of this one is there.
+    fn begin(&mut self, had_text: bool) -> io::Result<()> {
+        if !self.is_whole_wanted {
+            self.whole = None;
+        }
+        if !had_text {
+            return self.value.clear();
+        }
+        self.starts += 1;
+        let next = Spool::create(self.folder.join(format!("marked-{}", self.starts)), self.most)?;
+        self.before = Some(std::mem::replace(&mut self.value, next));
+        Ok(())
+    }
+}
+
 impl lines::Take for Kept {
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
         if let Some(whole) = &mut self.whole {
             whole.line(line)?;
         }
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let had_text = self.markers.has_text();
         match self.markers.line(line) {
             Found::Nothing if self.markers.is_started() => self.value.line(line),
             Found::Nothing | Found::MediaType => Ok(()),
             Found::Start(rest) => {
-                if !self.is_whole_wanted {
-                    self.whole = None;
-                }
-                self.value.clear()?;
-                if json::begins(rest) { self.value.line(rest) } else { Ok(()) }
+                let text = rest.trim_ascii_end().to_vec();
+                self.begin(had_text)?;
+                if json::begins(&text) { self.value.line(&text) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn long(&mut self, part: &[u8]) -> io::Result<()> {
+        if let Some(whole) = &mut self.whole {
+            whole.write(part)?;
+        }
+        let had_text = self.markers.has_text();
+        match self.markers.line(part) {
+            Found::Nothing if self.markers.is_started() => self.value.write(part),
+            Found::Nothing | Found::MediaType => Ok(()),
+            Found::Start(rest) => {
+                let text = rest.to_vec();
+                self.begin(had_text)?;
+                if json::begins(&text) { self.value.write(&text) } else { Ok(()) }
             }
         }
     }

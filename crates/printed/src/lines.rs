@@ -21,7 +21,9 @@ pub enum Stream {
 pub(crate) trait Take {
     /// A whole line without its end.
     fn line(&mut self, line: &[u8]) -> io::Result<()>;
-    /// A part of a long line; the last one has its end.
+    /// The first part of a long line.
+    fn long(&mut self, part: &[u8]) -> io::Result<()>;
+    /// A further part of a long line; the last one has its end.
     fn part(&mut self, part: &[u8]) -> io::Result<()>;
 }
 
@@ -96,7 +98,7 @@ impl Lines {
             return self.waits_not_for_ever(to);
         }
         self.long = Some(stream);
-        to.part(&std::mem::take(open))
+        to.long(&std::mem::take(open))
     }
 
     fn waits_not_for_ever(&mut self, to: &mut impl Take) -> io::Result<()> {
@@ -131,6 +133,10 @@ mod tests {
         fn line(&mut self, line: &[u8]) -> io::Result<()> {
             self.0.push_str(&format!("[{}]", String::from_utf8_lossy(line)));
             Ok(())
+        }
+
+        fn long(&mut self, part: &[u8]) -> io::Result<()> {
+            self.part(part)
         }
 
         fn part(&mut self, part: &[u8]) -> io::Result<()> {

@@ -15,7 +15,7 @@ pub(crate) enum Found<'a> {
     Nothing,
     /// Says the media type.
     MediaType,
-    /// The value begins; what stands behind the marker.
+    /// The value begins; what stands behind the marker, to the end of the line.
     Start(&'a [u8]),
 }
 
@@ -27,6 +27,8 @@ pub(crate) struct Markers {
     started: Option<Option<String>>,
     /// Whether something of the value was there.
     has_text: bool,
+    /// That of the value before, which counts where the last one stays empty.
+    before: Option<Option<String>>,
 }
 
 impl Markers {
@@ -41,14 +43,20 @@ impl Markers {
             return Found::MediaType;
         }
         if let Some(after) = behind(line, START) {
+            self.before = self.started.take().filter(|_| self.has_text).or(self.before.take());
             self.started = Some(self.said.clone());
             let rest = after.trim_ascii_start();
-            let rest = rest.strip_prefix(b":").unwrap_or(rest).trim_ascii();
+            let rest = rest.strip_prefix(b":").unwrap_or(rest).trim_ascii_start();
             self.has_text = crate::json::begins(rest);
             return Found::Start(rest);
         }
         self.has_text |= !line.trim_ascii().is_empty();
         Found::Nothing
+    }
+
+    /// Whether something stands behind the last start.
+    pub(crate) fn has_text(&self) -> bool {
+        self.has_text
     }
 
     /// Whether a value began.
@@ -58,7 +66,8 @@ impl Markers {
 
     /// The media type of the value; `None` = no value began.
     pub(crate) fn media_type(&self) -> Option<Option<&str>> {
-        self.started.as_ref().map(Option::as_deref)
+        let last = self.before.as_ref().filter(|_| !self.has_text).or(self.started.as_ref());
+        last.map(Option::as_deref)
     }
 }
 

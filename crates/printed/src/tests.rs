@@ -84,6 +84,7 @@ fn without_markers_all_that_was_printed_is_the_value() {
     assert_eq!(one(Some("application/json"), "hello\nworld"), pair("text/plain", "hello\nworld\n"));
     assert_eq!(one(Some("application/json"), " {\"a\": [1]}\n"), pair("application/json", " {\"a\": [1]}\n"));
     assert_eq!(one(Some("application/json"), "{\"a\": 1}\nbye\n").0, "text/plain");
+    assert_eq!(one(Some("application/json"), "hello\n{\"a\": 1}\n").0, "text/plain");
     assert_eq!(one(Some("text/csv"), "a,b\n"), pair("text/csv", "a,b\n"));
     assert_eq!(one(None, ""), pair("text/plain", ""));
 }
@@ -106,6 +107,17 @@ fn a_promise_of_json_is_kept_or_the_job_fails() {
 }
 
 #[test]
+fn words_of_the_other_stream_may_stand_before_the_value() {
+    let print = |text: &str| one(Some("application/json"), &format!("{START}\n{text}"));
+    assert_eq!(print("words\n\n  {\"a\":\n [1]}\nmore {\n").1, "{\"a\":\n [1]}");
+    assert_eq!(print("[not json\n{\"a\": 1}\n").1, "{\"a\": 1}");
+    assert!(
+        of(&logs(Some("application/json")), &format!("{START}\nwords\n7\n")).is_err(),
+        "no number is meant there"
+    );
+}
+
+#[test]
 fn several_outputs_are_members_of_one_object() {
     let both = [
         wanted("depth", Some("application/json"), Find::Name),
@@ -124,6 +136,38 @@ fn several_outputs_are_members_of_one_object() {
     assert_eq!(seen[1].2, "1");
     let seen = of(&printed, "a\n").unwrap();
     assert_eq!((seen[0].2.as_str(), seen[1].2.as_str()), ("a\n", "a\n"));
+}
+
+#[test]
+fn one_object_with_none_of_several_names_is_the_value_of_the_first() {
+    let free =
+        |id: &str| OutputWanted { required: false, ..wanted(id, Some("application/json"), Find::Printed) };
+    let both = [free("depth"), free("log")];
+    let seen = of(&both, &format!("{START}\n{{\"id\": \"p\", \"value\": 1}}\nbye\n")).unwrap();
+    assert_eq!(
+        seen,
+        [("depth".to_owned(), "application/json".to_owned(), "{\"id\": \"p\", \"value\": 1}".to_owned())]
+    );
+}
+
+#[test]
+fn a_long_line_may_begin_with_the_marker() {
+    let value = format!("{{\"x\": \"{}\"}}", "y ".repeat(100_000));
+    let seen = of_most(
+        1 << 20,
+        &logs(None),
+        None,
+        &format!("INFO {TYPE}:application/json\nINFO {START} {value}\nbye\n"),
+    );
+    assert_eq!(seen.unwrap()[0].2, value);
+}
+
+#[test]
+fn a_last_start_without_a_value_takes_nothing_away() {
+    let text = |print: &str| one(Some("application/json"), print);
+    let twice = format!("{TYPE}:application/json\n{START}\n[1]\n{TYPE}:text/csv\n{START}\n\n");
+    assert_eq!(text(&twice), pair("application/json", "[1]"));
+    assert_eq!(text(&format!("{START}\n[1]\n{START}\n{START}\n")).1, "[1]");
 }
 
 #[test]

@@ -53,7 +53,8 @@ pub(crate) fn of(
     last_word: Option<&str>,
     kept: Kept,
 ) -> io::Result<Result<Vec<Value>, Outcome>> {
-    let Kept { mut whole, value, markers, .. } = kept;
+    let Kept { mut whole, value, before, markers, .. } = kept;
+    let value = if markers.has_text() { value } else { before.unwrap_or(value) };
     let marked = match (markers.media_type(), last_word.map(str::trim).filter(|word| !word.is_empty())) {
         (Some(media_type), _) => Some(Text { spool: value, media_type: media_type.map(str::to_owned) }),
         (None, Some(word)) => Some(of_word(value, word)?),
@@ -101,9 +102,15 @@ fn all(wanted: &OutputWanted, whole: &mut Option<Spool>) -> io::Result<Result<Va
 }
 
 fn is_all_json(file: &mut File) -> io::Result<bool> {
-    let Some((_, end)) = json::first(file)? else { return Ok(false) };
+    let Some((start, end)) = json::first(file)? else { return Ok(false) };
+    file.seek(SeekFrom::Start(0))?;
+    let before = is_blank(BufReader::new(&mut *file).take(start))?;
     file.seek(SeekFrom::Start(end))?;
-    for byte in BufReader::new(file).bytes() {
+    Ok(before && is_blank(BufReader::new(file))?)
+}
+
+fn is_blank(text: impl Read) -> io::Result<bool> {
+    for byte in text.bytes() {
         if !byte?.is_ascii_whitespace() {
             return Ok(false);
         }
@@ -148,7 +155,10 @@ fn only(mut spool: Spool, (start, end): (u64, u64)) -> io::Result<Spool> {
     }
 }
 
-/// Several outputs are the members of one object.
+/// Longest object that is taken apart: it is held in memory for that.
+const LONGEST_OBJECT: u64 = 16 << 20;
+
+/// Several outputs are the members of one object. One that has none of them is the value of the first.
 fn split(wanted: &[&OutputWanted], marked: Option<Text>) -> io::Result<Result<Vec<Value>, Outcome>> {
     let mut members = JsonMap::new();
     if let (Some(Text { mut spool, .. }), Some(first)) = (marked, wanted.first()) {
@@ -157,8 +167,16 @@ fn split(wanted: &[&OutputWanted], marked: Option<Text>) -> io::Result<Result<Ve
         }
         let mut file = spool.read()?;
         if let Some((start, end)) = json::first(&mut file)? {
+            if end - start > LONGEST_OBJECT {
+                return Ok(Err(Outcome::OutputLimit { output: first.id.clone() }));
+            }
             file.seek(SeekFrom::Start(start))?;
             members = serde_json::from_reader(BufReader::new(file.take(end - start))).unwrap_or_default();
+            let has_any = wanted.iter().any(|output| members.contains_key(&output.id));
+            if !has_any && wanted.iter().all(|output| !output.required) {
+                let whole = value(first, "application/json", only(spool, (start, end))?)?;
+                return Ok(Ok(vec![whole]));
+            }
         }
     }
     let is_missing = |wanted: &&&OutputWanted| wanted.required && !members.contains_key(&wanted.id);

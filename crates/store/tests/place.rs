@@ -15,27 +15,29 @@ async fn another_place_is_refused_only_while_jobs_run_in_the_former_one() {
     let objects = Objects::in_folder(folder.path()).unwrap();
     let store = MemoryStore::default();
     let id = archive::open(&store, &objects, Timestamp::MIN).await.unwrap();
-    archive::settle(&store, &objects, "cluster a").await.unwrap();
+    archive::settle(&store, &objects, "cluster a", None).await.unwrap();
 
     let (job, plan) = sample("flood");
     store.insert(&job, &plan).await.unwrap();
-    archive::settle(&store, &objects, "cluster b").await.unwrap();
-    archive::settle(&store, &objects, "cluster a").await.unwrap();
+    archive::settle(&store, &objects, "cluster b", None).await.unwrap();
+    archive::settle(&store, &objects, "cluster a", None).await.unwrap();
 
     let launched = job.clone().launched(job.created).unwrap();
     assert!(store.replace(&launched, &[]).await.unwrap());
     for _ in 0..2 {
-        let refused = archive::settle(&store, &objects, "cluster b").await.unwrap_err();
+        let refused = archive::settle(&store, &objects, "cluster b", None).await.unwrap_err();
+        archive::settle(&store, &objects, "cluster a by its uid", Some("cluster a")).await.unwrap();
+        archive::settle(&store, &objects, "cluster a", Some("cluster a by its uid")).await.unwrap();
         assert!(
             matches!(&refused, OpenError::OtherPlace { then, now, jobs: 1 } if then == "cluster a" && now == "cluster b"),
             "{refused}"
         );
     }
-    archive::settle(&store, &objects, "cluster a").await.unwrap();
+    archive::settle(&store, &objects, "cluster a", None).await.unwrap();
 
     let ended = launched.dismissed(job.created).unwrap();
     assert!(store.replace(&ended, &[]).await.unwrap());
-    archive::settle(&store, &objects, "cluster b").await.unwrap();
+    archive::settle(&store, &objects, "cluster b", None).await.unwrap();
     assert_eq!(
         archive::open(&store, &objects, Timestamp::MIN).await.unwrap(),
         id,

@@ -30,6 +30,8 @@ pub(crate) fn settings(configuration: &Configuration) -> Value {
     if matches!(configuration.server.manager, Manager::North | Manager::Eox) {
         all["executor"] = json!("kubernetes");
         all["kubernetes"] = kubernetes();
+        // Without a volume the disk is the machine's, and removing jobs makes no room on it.
+        all["jobs"]["maxDiskPercent"] = json!(100);
     }
     if std::path::Path::new(IMAGE_DATA).is_dir() {
         all["data"] = json!(IMAGE_DATA);

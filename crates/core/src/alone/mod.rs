@@ -107,22 +107,33 @@ impl Follower {
 
     /// The end, and all that was printed until then; `None` = it can't be read any more.
     async fn to_the_end(&self, order: &WorkOrder) -> Result<(AloneEnd, Option<Print>), Stop> {
-        let mut tries = 0;
+        let (mut tries, mut turn) = (0, 0);
+        let mut kept: Option<Print> = None;
         loop {
             // Known before it is read: then the whole of it is there.
-            let known = self.end()?;
-            let read = self.read(order).await;
-            match (known, read) {
-                (Some(end), Ok(print)) => return Ok((end, Some(print))),
-                (Some(end), Err(Stop::Executor(_))) if tries == TRIES => return Ok((end, None)),
+            let known = match self.end() {
+                Err(Stop::Over) => return self.gone(kept),
+                known => known?,
+            };
+            turn += 1;
+            match (known, self.read(order, turn).await) {
+                (Some(end), Ok(print)) => return Ok((end, Some(longer(kept, print)))),
+                (Some(end), Err(Stop::Executor(_))) if tries == TRIES => return Ok((end, kept)),
                 (Some(_), Err(Stop::Executor(_))) => tries += 1,
                 // It may only not have begun yet.
                 (None, Err(Stop::Executor(_))) => {}
                 (_, Err(error)) => return Err(error),
-                (None, Ok(_)) => {}
+                // Later there may be less: machines keep only the end of a long log.
+                (None, Ok(print)) => kept = Some(longer(kept, print)),
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Its pod was taken away when it had just ended; what was read by then may be all.
+    fn gone(&self, kept: Option<Print>) -> Result<(AloneEnd, Option<Print>), Stop> {
+        let end = kept.is_some().then(|| self.parts.executor.end_of(&self.attempt)).flatten();
+        end.map(|end| (AloneEnd { end, message: None }, kept)).ok_or(Stop::Over)
     }
 
     /// How it ended; `None` = it runs.
@@ -133,11 +144,11 @@ impl Follower {
     }
 
     /// Reads from the start as long as it prints; the log gets what it has not.
-    async fn read(&self, order: &WorkOrder) -> Result<Print, Stop> {
+    async fn read(&self, order: &WorkOrder, turn: u32) -> Result<Print, Stop> {
         let lines = self.parts.executor.printed(&self.attempt).await.map_err(Stop::Executor)?;
         // What has come together is kept together; nobody waits for more.
         let mut lines = lines.ready_chunks(BATCH);
-        let mut print = self.print(order).await?;
+        let mut print = self.print(order, turn).await?;
         let mut sent = 0;
         loop {
             let lines = match timeout(SILENCE, lines.next()).await {
@@ -155,8 +166,8 @@ impl Follower {
         }
     }
 
-    async fn print(&self, order: &WorkOrder) -> Result<Print, Stop> {
-        let folder = self.parts.logs.folder_for_print(&self.attempt).await?;
+    async fn print(&self, order: &WorkOrder, turn: u32) -> Result<Print, Stop> {
+        let folder = self.parts.logs.folder_for_print(&self.attempt, turn).await?;
         Ok(Print::new(&folder, order)?)
     }
 
@@ -182,7 +193,7 @@ impl Follower {
         let is_enough = message.is_some() && order.outputs.iter().all(|wanted| wanted.find != Find::Stdout);
         let print = match print {
             Some(print) => print,
-            None if is_enough => self.print(order).await?,
+            None if is_enough => self.print(order, 0).await?,
             None => {
                 let reason = "what the program printed can't be read any more".to_owned();
                 return Ok((Outcome::AgentFault { reason }, Vec::new()));
@@ -221,6 +232,13 @@ impl Follower {
             sha256,
             inline,
         })
+    }
+}
+
+fn longer(kept: Option<Print>, print: Print) -> Print {
+    match kept {
+        Some(kept) if kept.is_more_than(&print) => kept,
+        _ => print,
     }
 }
 

@@ -17,6 +17,8 @@ const LINE: usize = 8 * 1024;
 pub(super) struct Print {
     most_log: u64,
     log: u64,
+    /// Bytes printed.
+    seen: u64,
     printed: Printed,
 }
 
@@ -24,20 +26,28 @@ impl Print {
     /// Keeps in files of `folder` what outputs may be found in.
     pub(super) fn new(folder: &Path, order: &WorkOrder) -> io::Result<Self> {
         let printed = Printed::new(folder, &order.outputs, order.limits.output_bytes)?;
-        Ok(Self { most_log: order.limits.log_bytes, log: 0, printed })
+        Ok(Self { most_log: order.limits.log_bytes, log: 0, seen: 0, printed })
     }
 
     /// Takes a line; gives what of it goes to the log. The same lines always give the same.
     pub(super) fn line(&mut self, line: &PrintedLine) -> io::Result<Bytes> {
         // Which stream it was, nobody tells.
         self.printed.push(Stream::Out, &line.text)?;
-        self.printed.push(Stream::Out, b"\n")?;
+        if !line.goes_on {
+            self.printed.push(Stream::Out, b"\n")?;
+        }
+        self.seen += line.text.len() as u64;
         let entry = entry(line.time, &line.text);
         if self.log + entry.len() as u64 > self.most_log {
             return Ok(Bytes::new());
         }
         self.log += entry.len() as u64;
         Ok(entry.into())
+    }
+
+    /// Whether more was read than into another one.
+    pub(super) fn is_more_than(&self, other: &Self) -> bool {
+        self.seen > other.seen
     }
 
     /// Bytes of the log.
@@ -94,7 +104,7 @@ mod tests {
 
     fn line(text: &str) -> PrintedLine {
         let time = "2026-11-25T10:00:00.123456789Z".parse().unwrap();
-        PrintedLine { time, text: Bytes::copy_from_slice(text.as_bytes()) }
+        PrintedLine { time, text: Bytes::copy_from_slice(text.as_bytes()), goes_on: false }
     }
 
     #[test]

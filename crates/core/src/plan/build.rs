@@ -1,7 +1,7 @@
 //! Puts a plan together.
 
 use rutter_types::{
-    JsonMap,
+    JsonMap, OutputSelection,
     agent::{Find, OutputWanted},
 };
 
@@ -58,7 +58,13 @@ pub fn plan(process: &Process, unit: &ExecutionUnit, valid: &Valid, defaults: &P
 
 /// Outputs that the caller asked for, in order.
 fn outputs(process: &Process, unit: &ExecutionUnit, valid: &Valid) -> Vec<OutputWanted> {
-    let wanted = valid.shape.outputs.iter();
+    // What is printed is shared out among all, also where only some are asked for.
+    let others = process
+        .outputs
+        .keys()
+        .filter(|id| !unit.contract().is_ours() && !valid.shape.outputs.contains_key(id.as_str()));
+    let unasked = OutputSelection::default();
+    let wanted = valid.shape.outputs.iter().chain(others.map(|id| (id, &unasked)));
     wanted
         .filter_map(|(id, selection)| {
             let output = process.outputs.get(id)?;

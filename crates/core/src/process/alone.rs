@@ -13,7 +13,9 @@ pub fn why_not_alone(process: &Process, unit: &DockerUnit) -> Option<String> {
     input.map(|id| needs_input(&id)).or_else(|| {
         process.outputs.iter().find_map(|(id, output)| {
             let is_file = matches!(unit.outputs.get(id), Some(OutputBinding::Glob(_)));
-            why_not_printed(id.as_str(), is_file, output.media_types.first().map(String::as_str))
+            // Whatever such an output is said to be, it comes as it is printed.
+            let media_type = output.media_types.first().map(String::as_str).filter(|_| brought);
+            why_not_printed(id.as_str(), is_file, media_type)
         })
     })
 }
@@ -23,7 +25,8 @@ pub fn why_plan_not_alone(plan: &Plan) -> Option<String> {
     let staged = plan.stage.iter().map(|item| item.input.clone()).next();
     let input = plan.inputs.keys().next().filter(|_| plan.contract.is_ours()).cloned().or(staged);
     let of_output = |wanted: &OutputWanted| {
-        why_not_printed(&wanted.id, matches!(wanted.find, Find::Glob(_)), wanted.media_type.as_deref())
+        let media_type = wanted.media_type.as_deref().filter(|_| plan.contract.is_ours());
+        why_not_printed(&wanted.id, matches!(wanted.find, Find::Glob(_)), media_type)
     };
     input.map(|id| needs_input(&id)).or_else(|| plan.outputs.iter().find_map(of_output))
 }

@@ -128,7 +128,7 @@ impl Parts {
             self.archive(job).await?;
         }
         if let Some(name) = job.launch_name() {
-            self.executor.keep_record(name, &|| archive::final_record(job)).await?;
+            self.executor.keep_record(name, &|with| archive::final_record(job, with)).await?;
             self.executor.release(name).await?;
         }
         Ok(())
@@ -143,6 +143,10 @@ impl Parts {
 
     /// Launches of a job that is not stored: ended, then forgotten.
     async fn end_orphans(&self, id: JobId) -> Result<(), PassError> {
+        if self.executor.keeps_records() {
+            // Whoever launched it knows it; the next start takes it up from its record.
+            return Ok(());
+        }
         for name in self.executor.list().await?.into_iter().filter(|name| name.job == id) {
             match self.executor.observe(name).await? {
                 Some(Observation::Ended { .. }) | None => self.executor.release(name).await?,

@@ -31,7 +31,7 @@ pub(super) fn read(
         tracing::info!(
             process = %process.id,
             faults = faults.len(),
-            first = %format!("{}: {}", first.pointer, first.detail),
+            first = %first.pointer,
             "a request does not fit its process description; it is run all the same"
         );
     }

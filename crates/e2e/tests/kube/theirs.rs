@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rutter_e2e::{Client, Package, Server, ServerBuilder, binary};
+use rutter_e2e::{Client, Package, Server, ServerBuilder, binary, wait_until};
 use rutter_testcluster::Image;
 use serde_json::{Value, json};
 
@@ -105,6 +105,9 @@ resources:
       check_auth: false
       resources: *small
       metadata: {{id: ingest, outputs: {{logs: {{schema: {{type: object, contentMediaType: application/json}}}}}}}}
+  slow:
+    type: process
+    processor: {{name: pygeoapi_k8s_manager.process.HelloWorldK8sProcessor, default_image: '{tools}', command: [sleep 600]}}
   lakes: {{type: collection, providers: []}}
   custom: {{type: process, processor: {{name: our.own.Processor}}}}
 "
@@ -118,7 +121,7 @@ fn server(folder: &Path, further: &str) -> ServerBuilder {
     let cluster = bed::cluster();
     let config = format!(
         "kubernetes:\n  kubeconfig: {kubeconfig}\n  listen: 127.0.0.1:0\n{further}
-jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05, maxDiskPercent: 100}}",
+jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05}}",
         kubeconfig = kubeconfig().display(),
     );
     Server::builder()
@@ -192,7 +195,7 @@ fn their_file_and_images_run_unchanged_and_nothing_is_lost_without_a_volume() {
     let list = client.get("/processes").expect(200).json();
     let ids: Vec<&str> =
         list["processes"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), 5, "{ids:?}");
+    assert_eq!(ids.len(), 6, "{ids:?}");
     let german = client.get("/processes/criteria?lang=de&f=json").expect(200).json();
     assert_eq!((german["title"].as_str(), german["version"].as_str()), (Some("Kriterien"), Some("0.1")));
 
@@ -253,6 +256,22 @@ fn their_file_and_images_run_unchanged_and_nothing_is_lost_without_a_volume() {
     let (ingest, _) = finished(&client, "ingest", &json!({}));
     assert!(result(&client, &ingest).contains("ingested"), "without markers the log is the result");
 
+    // Dismissal ends the pod, though this account may not delete it, and is remembered.
+    let slow = client.submit("slow", &json!({"name": "Ada"}));
+    client.wait_for(&slow, &["running"]);
+    client.delete(&slow).expect(200);
+    assert_eq!(client.status(&slow)["status"], "dismissed");
+    wait_until("its pod has ended", || {
+        let pods = bed::get(&["pods"]);
+        let id = slow.rsplit('/').next().unwrap();
+        let mut own = pods["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|pod| pod["metadata"]["name"].as_str().unwrap().contains(id));
+        own.all(|pod| pod["status"]["phase"] != "Running")
+    });
+
     // The server's pod is deleted: what it had is gone, but what stands in the cluster.
     let running = client.submit("hello", &json!({"name": "late"}));
     client.wait_for(&running, &["running", "successful"]);
@@ -265,7 +284,8 @@ fn their_file_and_images_run_unchanged_and_nothing_is_lost_without_a_volume() {
     assert_eq!(client.finish(&running)["status"], "successful");
     assert!(client.get(&format!("{running}/results?f=json")).text().contains("Hello 'late'!"));
     let listed = client.get("/jobs?limit=100").expect(200).json();
-    assert_eq!(listed["jobs"].as_array().unwrap().len(), 6);
+    assert_eq!(listed["jobs"].as_array().unwrap().len(), 7);
+    assert_eq!(client.status(&slow)["status"], "dismissed");
 
     // What is removed stays removed, after another loss too.
     client.delete(&format!("/jobs/{hello}")).expect(200);

@@ -276,7 +276,11 @@ impl Executor for FakeExecutor {
     async fn printed(&self, _: &AttemptName) -> Result<Printed, ExecutorError> {
         let print = self.prints.lock().unwrap().pop_front().unwrap_or(Print::Fails);
         let line = |text: &&str| {
-            Ok(PrintedLine { time: "2026-11-28T10:00:00Z".parse().unwrap(), text: text.to_string().into() })
+            Ok(PrintedLine {
+                time: "2026-11-28T10:00:00Z".parse().unwrap(),
+                text: text.to_string().into(),
+                goes_on: false,
+            })
         };
         match print {
             Print::Fails => Err(ExecutorError::NotYet { reason: "nothing to read".into() }),

@@ -1,4 +1,5 @@
-//! The token that clients of the older managers send among the inputs. It is compared and taken out: nobody keeps it.
+//! The token that clients of the older managers send among the inputs. It is compared, where the process asks for it, and taken
+//! out in any case: nobody keeps it.
 
 use http::{HeaderMap, header};
 use rutter_core::process::Process;
@@ -17,12 +18,15 @@ pub(super) fn take(
     headers: &HeaderMap,
     read: &mut Read,
 ) -> Result<(), ApiError> {
-    if !process.caller_token {
+    if !process.caller_token && !process.is_theirs() {
         return Ok(());
     }
     let given = read.request.inputs.shift_remove(INPUT);
     if let Some(inputs) = read.body.get_mut("inputs").and_then(Value::as_object_mut) {
         inputs.shift_remove(INPUT);
+    }
+    if !process.caller_token {
+        return Ok(());
     }
     let Some(expected) = expected else {
         return Err(ApiError::Forbidden {
