@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::PathBuf,
 };
 
@@ -109,7 +109,7 @@ fn is_all_json(file: &mut File) -> io::Result<bool> {
     Ok(before && is_blank(BufReader::new(file))?)
 }
 
-fn is_blank(text: impl Read) -> io::Result<bool> {
+fn is_blank(text: impl BufRead) -> io::Result<bool> {
     for byte in text.bytes() {
         if !byte?.is_ascii_whitespace() {
             return Ok(false);
