@@ -138,7 +138,7 @@ fn a_file_is_the_result_where_the_notebook_names_one() {
         json!({"notebook": "work/a.ipynb", "output_dirname": "../x"}),
     );
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(bed.output("result.csv"), "a,b\n1,2\n");
+    assert_eq!(bed.output("result-file.csv"), "a,b\n1,2\n");
     let results = bed.results();
     assert!(results[0].contains("/x/") && results[0].ends_with("-a/a_result.ipynb"), "{results:?}");
 }

@@ -179,7 +179,9 @@ pub(super) fn description() -> Map<String, Value> {
             "git_revision": text("Revision of the repository"),
         },
         "outputs": {
-            "result": {"title": "What the notebook keeps with scrapbook: the file it names, or the first thing", "schema": {}},
+            "result": {"title": "The first thing that the notebook keeps with scrapbook", "schema": {}, "minOccurs": 0},
+            "result-file": {"title": "The same where it is a file", "minOccurs": 0,
+                "schema": {"type": "string", "contentMediaType": "application/octet-stream"}},
             "scraps": {"title": "Everything that the notebook keeps with scrapbook, by name", "schema": {"type": "object"}},
             "notebook": {"title": "The notebook after it has run", "schema": {"type": "string", "contentMediaType": "application/x-ipynb+json"}},
         },

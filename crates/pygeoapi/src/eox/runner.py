@@ -218,7 +218,7 @@ def joined(value):
 def write_result(media_type, value, out):
     if media_type == "application/json":
         return (out / "result.json").write_text(json.dumps(value), encoding="utf-8")
-    file = out / f"result{mimetypes.guess_extension(media_type) or '.bin'}"
+    file = out / f"result-file{mimetypes.guess_extension(media_type) or '.bin'}"
     if is_text(media_type):
         return file.write_text(str(joined(value)), encoding="utf-8")
     return file.write_bytes(base64.b64decode(str(joined(value))))
@@ -227,7 +227,7 @@ def write_result(media_type, value, out):
 def copy_result_file(named, home, out):
     source = home / str(named)
     try:
-        shutil.copyfile(source, out / f"result{source.suffix or '.bin'}")
+        shutil.copyfile(source, out / f"result-file{source.suffix or '.bin'}")
     except OSError as error:
         print(f"the result file {source} can't be read: {error}", file=sys.stderr)
 
