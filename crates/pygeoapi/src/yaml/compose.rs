@@ -13,7 +13,7 @@ use super::{
 /// Prefix of YAML's own tags.
 const YAML: &str = "tag:yaml.org,2002:";
 /// Parts that a file may have, counting what anchors keep and aliases repeat: people write a thousandth.
-const PARTS: usize = 500_000;
+const PARTS: usize = 200_000;
 
 /// Keys that are told of.
 const DOUBLES: usize = 100;

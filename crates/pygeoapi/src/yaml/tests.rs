@@ -155,6 +155,6 @@ fn hostile_texts_are_refused_with_a_line() {
 
 #[test]
 fn large_lists_are_cut_short() {
-    let text = format!("[{}]", "1,".repeat(1_000_000));
+    let text = format!("[{}]", "1,".repeat(300_000));
     assert!(refused(&text).message.contains("larger"));
 }
