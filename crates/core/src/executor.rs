@@ -227,6 +227,15 @@ pub enum ExecutorError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Nothing can be asked now of where launches run. The executor itself says when that begins and ends, once for all jobs.
+    #[error("{doing}")]
+    Away {
+        /// What was tried, as a fragment.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// No room is left on the disk.
     #[error("no space is left in the data directory")]
     NoSpace,

@@ -297,7 +297,12 @@ impl Reconciler {
             Some(Ok(Passed::ToFollow(attempt))) => self.follow(attempt),
             Some(Err(error)) => {
                 self.again.insert(id);
-                tracing::error!(job.id = %id, error = &error as &dyn std::error::Error, "a pass failed; it is repeated");
+                let cause: &dyn std::error::Error = &error;
+                if error.is_told() {
+                    tracing::debug!(job.id = %id, error = cause, "a pass failed; it is repeated");
+                } else {
+                    tracing::error!(job.id = %id, error = cause, "a pass failed; it is repeated");
+                }
             }
             None => {
                 self.again.insert(id);

@@ -25,6 +25,7 @@ use jiff::Timestamp;
 
 use crate::{
     engine::{EngineError, Parts},
+    executor::ExecutorError,
     id::JobId,
     results::{ObjectError, Objects},
     store::StoreError,
@@ -149,6 +150,7 @@ impl Parts {
         if is_over {
             if let Some(name) = launch
                 && let Err(error) = self.executor.forget(name).await
+                && !matches!(error, ExecutorError::Away { .. })
             {
                 tracing::warn!(job.id = %id, %error, "could not release a removed job's launch");
             }

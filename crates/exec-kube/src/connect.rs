@@ -1,13 +1,18 @@
 //! A connection to the cluster.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use tower::util::MapResultLayer;
 
-use crate::config::{Access, ConfigError};
+use crate::{
+    config::{Access, ConfigError},
+    reach::Reach,
+};
 
 /// Longest time for making a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -36,12 +41,15 @@ pub enum OpenError {
     },
 }
 
-/// A client that tries everything once: who calls decides about another try.
-pub(crate) async fn connect(access: &Access) -> Result<Client, OpenError> {
+/// A client that tries everything once: who calls decides about another try. What it meets with is noted in `reach`.
+pub(crate) async fn connect(access: &Access, reach: &Arc<Reach>) -> Result<Client, OpenError> {
     let mut config = read(access).await?;
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
-    Client::try_from(config).map_err(|error| OpenError::Access { source: error.into() })
+    let client =
+        ClientBuilder::try_from(config).map_err(|error| OpenError::Access { source: error.into() })?;
+    let reach = reach.clone();
+    Ok(client.with_layer(&MapResultLayer::new(move |answer| reach.heard(answer))).build())
 }
 
 /// Where the cluster is.

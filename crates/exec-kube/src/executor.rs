@@ -25,6 +25,7 @@ use crate::{
     connect::{self, OpenError, connect},
     ending, fault, identity, launching,
     patrol::patrol,
+    reach::Reach,
     records,
     shared::Shared,
     watch,
@@ -57,14 +58,15 @@ impl KubernetesExecutor {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         config.validate()?;
-        let client = connect(&config.access).await?;
+        let reach = Arc::new(Reach::default());
+        let client = connect(&config.access, &reach).await?;
         let by_name = format!("{} {}", connect::url_of(&config.access).await?, config.namespace);
         let place = place(&client, &config.namespace, &by_name).await?;
         let (sender, changes) = mpsc::unbounded_channel();
         let cache = Arc::new(Cache::new(instance, sender));
         let mut tasks = JoinSet::new();
         let mut ready = watch::start(&mut tasks, &client, &config.namespace, instance, &cache);
-        let shared = Arc::new(Shared::new(config, instance, clock, client, cache));
+        let shared = Arc::new(Shared::new(config, instance, clock, client, cache, reach));
         let refused =
             |doing| move |source: ExecutorError| OpenError::Cluster { doing, source: source.into() };
         if shared.config.agents {
@@ -78,6 +80,15 @@ impl KubernetesExecutor {
         }
         tasks.spawn(patrol(shared.clone()));
         Ok(Self { shared, place, by_name, changes: Mutex::new(Some(changes)), _tasks: tasks })
+    }
+
+    /// A cluster that takes a call and never answers it must not hold up all other jobs.
+    async fn answered<T>(
+        &self,
+        doing: &'static str,
+        call: impl Future<Output = Result<T, ExecutorError>>,
+    ) -> Result<T, ExecutorError> {
+        timeout(ANSWER, call).await.unwrap_or_else(|elapsed| Err(self.shared.late(doing, elapsed)))
     }
 
     /// Which cluster and namespace this is: the same text only for the same ones. Nothing may be concluded about
@@ -114,14 +125,6 @@ async fn place(client: &Client, namespace: &str, by_name: &str) -> Result<String
     Ok(format!("{cluster}/{namespace}"))
 }
 
-/// A cluster that takes a call and never answers it must not hold up all other jobs.
-async fn answered<T>(
-    doing: &'static str,
-    call: impl Future<Output = Result<T, ExecutorError>>,
-) -> Result<T, ExecutorError> {
-    timeout(ANSWER, call).await.unwrap_or_else(|elapsed| Err(fault::other(doing)(elapsed)))
-}
-
 #[async_trait]
 impl Executor for KubernetesExecutor {
     /// Whatever waits may start: the cluster has a queue of its own.
@@ -151,7 +154,7 @@ impl Executor for KubernetesExecutor {
         if !self.shared.config.records || self.shared.cache.has_record(name) {
             return Ok(());
         }
-        answered("keep the record of a job", records::keep(&self.shared, name, record)).await
+        self.answered("keep the record of a job", records::keep(&self.shared, name, record)).await
     }
 
     fn keeps_records(&self) -> bool {
@@ -170,15 +173,15 @@ impl Executor for KubernetesExecutor {
             }
             ending::release(&self.shared, name).await
         };
-        answered("forget a job in the cluster", forgotten).await
+        self.answered("forget a job in the cluster", forgotten).await
     }
 
     async fn end(&self, name: LaunchName, grace: Duration) -> Result<(), ExecutorError> {
-        answered("end a job in the cluster", ending::end(&self.shared, name, grace)).await
+        self.answered("end a job in the cluster", ending::end(&self.shared, name, grace)).await
     }
 
     async fn observe(&self, name: LaunchName) -> Result<Option<Observation>, ExecutorError> {
-        answered("look up a job", self.shared.observe(name)).await
+        self.answered("look up a job", self.shared.observe(name)).await
     }
 
     async fn list(&self) -> Result<Vec<LaunchName>, ExecutorError> {
@@ -186,7 +189,7 @@ impl Executor for KubernetesExecutor {
     }
 
     async fn release(&self, name: LaunchName) -> Result<(), ExecutorError> {
-        answered("release a job in the cluster", ending::release(&self.shared, name)).await
+        self.answered("release a job in the cluster", ending::release(&self.shared, name)).await
     }
 
     fn changes(&self) -> Option<mpsc::UnboundedReceiver<LaunchName>> {
@@ -202,7 +205,7 @@ impl Executor for KubernetesExecutor {
     }
 
     async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError> {
-        answered("look up a pod", identity::identify(&self.shared, token)).await
+        self.answered("look up a pod", identity::identify(&self.shared, token)).await
     }
 
     fn end_of(&self, attempt: &AttemptName) -> Option<LaunchEnd> {

@@ -2,9 +2,30 @@
 
 use rutter_core::executor::ExecutorError;
 
+use crate::reach;
+
 /// A failed request as the executor's error: another try may help.
 pub(crate) fn unavailable(doing: &'static str) -> impl FnOnce(kube::Error) -> ExecutorError {
-    other(doing)
+    move |error| if is_away(&error) { away(doing)(error) } else { other(doing)(error) }
+}
+
+/// No answer at all: told once for all that waits for it ([`crate::reach`]).
+pub(crate) fn away<E>(doing: &'static str) -> impl FnOnce(E) -> ExecutorError
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    move |source| ExecutorError::Away { doing: format!("could not {doing}"), source: Box::new(source) }
+}
+
+/// Whether the cluster, not this call, is in trouble.
+pub(crate) fn is_away(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
+        // Its own store does not answer it.
+        kube::Error::Api(status) if status.code == 500 => status.message.contains("etcdserver"),
+        kube::Error::Api(status) => reach::is_away(status.code),
+        _ => false,
+    }
 }
 
 /// Any other failure on the way.

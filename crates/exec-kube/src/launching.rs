@@ -57,10 +57,10 @@ pub(crate) async fn launch(
             }
             Refusal::Later => Err(fault::unavailable("create a job in the cluster")(error)),
         },
-        Err(elapsed) => Err(fault::other("create a job in the cluster")(elapsed)),
+        Err(elapsed) => Err(shared.late("create a job in the cluster", elapsed)),
     };
     // After a failure there may be a Job all the same: the next try finds it, if nobody removes it meanwhile.
-    if matches!(result, Err(ExecutorError::Unavailable { .. })) {
+    if matches!(result, Err(ExecutorError::Unavailable { .. } | ExecutorError::Away { .. })) {
         shared.unsure().insert(name);
     } else {
         shared.unsure().remove(&name);

@@ -1,6 +1,8 @@
 //! Leaving a cluster for good: without a server nobody archives Jobs, and with our finalizer they, and their namespace, could
 //! never be deleted.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::batch::v1::Job;
 use kube::{Api, api::ListParams};
@@ -36,7 +38,7 @@ pub struct Left {
 /// The settings can't be used, or the cluster does not answer or refuses; what was let go by then stays so.
 pub async fn leave(config: &KubernetesConfig, instance: InstanceId) -> Result<Left, OpenError> {
     config.validate()?;
-    let jobs: Api<Job> = Api::namespaced(connect(&config.access).await?, &config.namespace);
+    let jobs: Api<Job> = Api::namespaced(connect(&config.access, &Arc::default()).await?, &config.namespace);
     let mut left = Left::default();
     let mut page = ListParams::default().labels(&format!("{INSTANCE}={instance}")).limit(PAGE);
     loop {

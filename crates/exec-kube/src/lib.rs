@@ -30,6 +30,7 @@ mod names;
 mod observe;
 mod patrol;
 mod program;
+mod reach;
 mod records;
 mod security;
 mod shared;

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
-use rutter_core::{executor::Observation, id::LaunchName};
+use rutter_core::{
+    executor::{ExecutorError, Observation},
+    id::LaunchName,
+};
 use tokio::time::MissedTickBehavior;
 
 use kube::api::{Patch, PatchParams};
@@ -28,6 +31,7 @@ pub(crate) async fn patrol(shared: Arc<Shared>) {
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         period.tick().await;
+        shared.reach.settle();
         for (launch, known) in shared.cache.all() {
             if waits_for_start(&shared.look(&known))
                 && matches!(shared.seen(&known), Observation::Ended { .. })
@@ -35,7 +39,9 @@ pub(crate) async fn patrol(shared: Arc<Shared>) {
                 shared.cache.tell(launch);
             }
             clear(&shared, &known).await;
-            if let Err(error) = note_disruptions(&shared, launch, &known).await {
+            if let Err(error) = note_disruptions(&shared, launch, &known).await
+                && !fault::is_away(&error)
+            {
                 tracing::warn!(
                     job.id = %launch.job,
                     error = &error as &dyn std::error::Error,
@@ -48,7 +54,9 @@ pub(crate) async fn patrol(shared: Arc<Shared>) {
 
 async fn clear(shared: &Shared, known: &Known) {
     for pod in known.pods.iter().filter(|pod| is_stuck(shared, pod)) {
-        if let Err(error) = ending::force(shared, pod).await {
+        if let Err(error) = ending::force(shared, pod).await
+            && !matches!(error, ExecutorError::Away { .. })
+        {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "could not remove a pod of a lost machine"

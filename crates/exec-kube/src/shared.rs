@@ -12,7 +12,7 @@ use rutter_core::{
     executor::{ExecutorError, Observation},
     id::{InstanceId, LaunchName},
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::error::Elapsed};
 
 use crate::{
     cache::{Cache, Known, belongs},
@@ -22,6 +22,7 @@ use crate::{
     names::{job_name, launch_of},
     observe::{Notes, Seen, observe},
     program::Programs,
+    reach::Reach,
 };
 
 /// Label that Kubernetes gives to the pods of a Job.
@@ -35,7 +36,8 @@ pub(crate) struct Shared {
     pub(crate) jobs: Api<Job>,
     pub(crate) pods: Api<Pod>,
     pub(crate) cache: Arc<Cache>,
-    pub(crate) keys: Keys,
+    pub(crate) reach: Arc<Reach>,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) creates: Semaphore,
     pub(crate) programs: Programs,
     /// Launches of which the last try to create them failed, so that nobody knows whether there is a Job.
@@ -49,12 +51,13 @@ impl Shared {
         clock: Arc<dyn Clock>,
         client: Client,
         cache: Arc<Cache>,
+        reach: Arc<Reach>,
     ) -> Self {
         Self {
             jobs: Api::namespaced(client.clone(), &config.namespace),
             pods: Api::namespaced(client.clone(), &config.namespace),
             creates: Semaphore::new(config.creates_in_flight.max(1)),
-            keys: Keys::default(),
+            keys: Arc::default(),
             programs: Programs::new(&config, &client),
             unsure: Mutex::default(),
             config,
@@ -62,6 +65,7 @@ impl Shared {
             clock,
             client,
             cache,
+            reach,
         }
     }
 
@@ -103,6 +107,12 @@ impl Shared {
         let found =
             self.pods.list(&selected).await.map_err(fault::unavailable("look up the pods of a job"))?;
         Ok(found.items)
+    }
+
+    /// A call had no answer in time.
+    pub(crate) fn late(&self, doing: &'static str, elapsed: Elapsed) -> ExecutorError {
+        self.reach.failed("no answer in time");
+        fault::away(doing)(elapsed)
     }
 
     pub(crate) fn unsure(&self) -> MutexGuard<'_, HashSet<LaunchName>> {

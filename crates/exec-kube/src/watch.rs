@@ -17,6 +17,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     cache::{Cache, strip_job, strip_pod},
+    fault,
     names::INSTANCE,
 };
 
@@ -92,29 +93,41 @@ async fn follow<K>(
     let events = watcher(api, config);
     pin_mut!(events);
     let mut pause = PAUSES.0;
-    let mut broken = false;
+    // Breaks without an event between them, and whether they were told.
+    let (mut breaks, mut told) = (0, false);
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                if broken {
-                    tracing::info!(what, "the cluster answers again");
+                if told {
+                    tracing::info!(what, "the cluster can be watched again");
                 }
-                broken = false;
+                (breaks, told) = (0, false);
                 pause = PAUSES.0;
                 take(event.modify(strip));
             }
             Err(error) => {
-                if !broken {
+                breaks += 1;
+                if !told && is_worth_a_word(&error, breaks) {
                     tracing::warn!(
                         what,
                         error = &error as &dyn std::error::Error,
                         "can't watch the cluster; trying again"
                     );
+                    told = true;
                 }
-                broken = true;
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
             }
         }
+    }
+}
+
+/// A cluster that is away is told by others, once for all that concerns; and any watch may break off, if the next holds.
+fn is_worth_a_word(error: &watcher::Error, breaks: u32) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(error) | WatchStartFailed(error) => !fault::is_away(error),
+        WatchFailed(_) => breaks > 1,
+        _ => true,
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     agents::{AgentError, Agents},
     engine::Parts,
     executor::{AloneEnd, AttemptName, ExecutorError, LaunchEnd},
+    id::JobId,
     logs::LogError,
     results::{ByteStream, ObjectError, hex},
 };
@@ -74,11 +75,19 @@ pub(crate) async fn follow(parts: Arc<Parts>, attempt: AttemptName) {
         match follower.whole().await {
             Ok(()) | Err(Stop::Over) => return,
             Err(error) => {
-                let job = follower.attempt.launch.job;
-                tracing::warn!(job.id = %job, error = &error as &dyn std::error::Error, "could not follow a program; trying again");
+                complain(follower.attempt.launch.job, &error);
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+fn complain(id: JobId, error: &Stop) {
+    let cause: &dyn std::error::Error = error;
+    if matches!(error, Stop::Executor(ExecutorError::Away { .. })) {
+        tracing::debug!(job.id = %id, error = cause, "could not follow a program; trying again");
+    } else {
+        tracing::warn!(job.id = %id, error = cause, "could not follow a program; trying again");
     }
 }
 

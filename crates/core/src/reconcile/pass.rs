@@ -38,6 +38,13 @@ pub(super) enum PassError {
     Executor(#[from] ExecutorError),
 }
 
+impl PassError {
+    /// Whether the operator knows of it anyway: then it is not said once for every job.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self, Self::Executor(ExecutorError::Away { .. }))
+    }
+}
+
 impl<E: Into<EngineError>> From<E> for PassError {
     fn from(error: E) -> Self {
         Self::Engine(error.into())

@@ -50,10 +50,19 @@ pub(super) async fn start(parts: &Parts, waiting: Waiting) -> Started {
             Started::Again(name.job, waiting.needs, name)
         }
         Err(error) => {
-            tracing::warn!(job.id = %name.job, error = &error as &dyn std::error::Error, "could not start; trying again");
+            complain(name.job, &error);
             let _ = parts.executor.release(name).await;
             Started::Again(name.job, waiting.needs, name)
         }
+    }
+}
+
+fn complain(id: JobId, error: &PassError) {
+    let cause: &dyn std::error::Error = error;
+    if error.is_told() {
+        tracing::debug!(job.id = %id, error = cause, "could not start; trying again");
+    } else {
+        tracing::warn!(job.id = %id, error = cause, "could not start; trying again");
     }
 }
 

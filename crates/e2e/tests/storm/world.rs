@@ -21,9 +21,10 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(400);
 
 /// What a server complains of while things are broken.
-const EXPECTED: [&str; 13] = [
+const EXPECTED: [&str; 14] = [
     "the database was lost",
     "can't watch the cluster",
+    "the cluster does not answer",
     "could not start; trying again",
     "the executor failed; the pass is repeated",
     "a pass failed; it is repeated",

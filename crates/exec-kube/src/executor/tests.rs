@@ -150,7 +150,7 @@ async fn a_lost_answer_makes_no_second_job_and_loses_none() {
     let mut bench = Bench::new().await;
     let name = LaunchName { job: JobId::generate(), launch: 1 };
     bench.fake.cluster().lose_answers = true;
-    assert!(matches!(bench.executor.launch(name, &plan(None)).await, Err(ExecutorError::Unavailable { .. })));
+    assert!(matches!(bench.executor.launch(name, &plan(None)).await, Err(ExecutorError::Away { .. })));
     bench.executor.release(name).await.unwrap();
     assert!(bench.calls("DELETE").is_empty(), "the job that was made stays");
     bench.fake.cluster().lose_answers = false;
@@ -199,7 +199,7 @@ async fn absence_is_read_never_guessed() {
     let name = LaunchName { job: JobId::generate(), launch: 1 };
     assert_eq!(bench.executor.observe(name).await.unwrap(), None);
     bench.fake.cluster().down = true;
-    assert!(matches!(bench.executor.observe(name).await, Err(ExecutorError::Unavailable { .. })));
+    assert!(matches!(bench.executor.observe(name).await, Err(ExecutorError::Away { .. })));
     bench.fake.cluster().down = false;
     let made = bench.launched().await;
     bench.fake.cluster().down = true;

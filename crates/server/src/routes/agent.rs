@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use rutter_core::{
     agents::AgentError,
-    executor::AttemptName,
+    executor::{AttemptName, ExecutorError},
     results::{ByteStream, ObjectError},
 };
 use rutter_types::{
@@ -132,7 +132,11 @@ fn agent_status(error: &AgentError) -> StatusCode {
         AgentError::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         AgentError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AgentError::Unavailable(cause) => {
-            tracing::error!(cause = %cause, "an agent could not be served now; it will ask again");
+            if matches!(cause.downcast_ref(), Some(ExecutorError::Away { .. })) {
+                tracing::debug!(cause = %cause, "an agent could not be served now; it will ask again");
+            } else {
+                tracing::error!(cause = %cause, "an agent could not be served now; it will ask again");
+            }
             StatusCode::SERVICE_UNAVAILABLE
         }
     }
