@@ -38,6 +38,8 @@ pub(crate) struct Cluster {
     /// Watches of an earlier round end.
     round: u64,
     pub(crate) keys: Vec<Value>,
+    /// They are not for everybody.
+    pub(crate) forbids_keys: bool,
     /// Answers of creation are lost: the object is made, and 504 is told.
     pub(crate) lose_answers: bool,
     /// Every call fails.
@@ -59,6 +61,7 @@ impl Fake {
             tick: watch::channel(0).0,
             round: 0,
             keys: vec![signer.jwk.clone()],
+            forbids_keys: false,
             lose_answers: false,
             down: false,
             calls: Vec::new(),
@@ -171,6 +174,7 @@ async fn discovery() -> Response {
 async fn keys(State(state): Shared) -> Response {
     let mut cluster = state.lock().unwrap();
     match cluster.call("GET keys".to_owned()) {
+        Ok(()) if cluster.forbids_keys => failure(StatusCode::FORBIDDEN, "Forbidden"),
         Ok(()) => Json(json!({"keys": cluster.keys})).into_response(),
         Err(response) => response,
     }
