@@ -118,6 +118,12 @@ pub(crate) fn cannot_start(reason: &str) -> Problem {
 pub(crate) fn exception_of_end(end: &LaunchEnd) -> Problem {
     match end {
         LaunchEnd::Exited { code: exit::LOST_CONTACT } => lost_contact(),
+        LaunchEnd::Exited { code: exit::AGENT_FAULT } => failure(
+            "agent-fault",
+            "The supervisor failed",
+            "the supervisor could not do its work; its last word, which the operator can read, says why"
+                .into(),
+        ),
         LaunchEnd::AgentLost | LaunchEnd::Exited { .. } => agent_lost(),
         LaunchEnd::CannotStart { reason } => cannot_start(reason),
         LaunchEnd::ImageMissing { reason } => {

@@ -14,7 +14,8 @@
 //! | `/agent/v1/report` | [`Report`] | [`Verdict`]; idempotent per attempt |
 //!
 //! Status 410 anywhere: this attempt is over (another was published, or the job ended): stop the program, exit 0.
-//! 401, 404, 5xx and no connection: try again with backoff. 413 on an upload: the output is over its limit.
+//! 401, 404, 5xx and no connection: try again with backoff. 413 on an upload: the output is over its limit. 426: the agent and
+//! the server don't understand each other, which another try does not change: the reason is the agent's last word.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +24,9 @@ use crate::{Fault, JsonMap};
 
 /// Version of this protocol.
 pub const VERSION: u32 = 1;
+/// The oldest version that a server understands. Agents are as old as the longest job: recordings of what they say are kept
+/// (`crates/server/tests/agents`), and a version goes only when none of it can be under way any more.
+pub const OLDEST_VERSION: u32 = 1;
 /// Header that carries the version.
 pub const VERSION_HEADER: &str = "rutter-agent-protocol";
 /// Environment: where the server is, `unix:/path/to/socket` or `https://host:port`.

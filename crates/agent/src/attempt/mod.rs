@@ -46,7 +46,13 @@ pub(crate) async fn run(settings: Settings) -> Result<i32, Error> {
             }
             Ok(exit::LOST_CONTACT)
         }
-        other => other,
+        Err(error) => {
+            if place == Place::Container {
+                container::last_word(&error.to_string());
+            }
+            Err(error)
+        }
+        code => code,
     }
 }
 

@@ -17,7 +17,7 @@ use rutter_core::{
 use rutter_types::{
     Problem,
     agent::{
-        LogAnswer, OrderAnswer, Progress, Report, Staged, StagedAnswer, Uploaded, VERSION, VERSION_HEADER,
+        LogAnswer, OLDEST_VERSION, OrderAnswer, Progress, Report, Staged, StagedAnswer, Uploaded, VERSION, VERSION_HEADER,
         Verdict,
     },
     exception,
@@ -55,11 +55,12 @@ impl FromRequestParts<AppState> for Attempt {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refused> {
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         match text(VERSION_HEADER).map(str::parse::<u32>) {
-            Some(Ok(VERSION)) => {}
-            Some(Ok(_)) => return Err(Refused::Version),
-            Some(Err(_)) | None => {
-                return Err(Refused::Bad(format!("the header {VERSION_HEADER} is missing")));
+            Some(Ok(OLDEST_VERSION..=VERSION)) => {}
+            Some(Ok(version)) => return Err(Refused::Version(version)),
+            Some(Err(_)) => {
+                return Err(Refused::Bad(format!("the header {VERSION_HEADER} is no version: write a number")));
             }
+            None => return Err(Refused::Bad(format!("the header {VERSION_HEADER} is missing"))),
         }
         let token = text(header::AUTHORIZATION.as_str()).and_then(|value| value.split_once(' '));
         let token =
@@ -75,7 +76,8 @@ impl FromRequestParts<AppState> for Attempt {
 /// Why an agent is not served.
 #[derive(Debug)]
 enum Refused {
-    Version,
+    /// The agent's.
+    Version(u32),
     Bad(String),
     TooLarge,
     Agent(AgentError),
@@ -99,10 +101,7 @@ impl From<JsonRejection> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, detail) = match self {
-            Self::Version => (
-                StatusCode::UPGRADE_REQUIRED,
-                format!("this server speaks version {VERSION} of the agents' protocol"),
-            ),
+            Self::Version(version) => (StatusCode::UPGRADE_REQUIRED, other_version(version)),
             Self::Bad(detail) => (StatusCode::BAD_REQUEST, detail),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".to_owned()),
             Self::Agent(error) => (agent_status(&error), error.to_string()),
@@ -122,6 +121,16 @@ impl IntoResponse for Refused {
         }
         response
     }
+}
+
+/// For the operator, who is the only one to help: the agent's last word, and a line of the log.
+fn other_version(version: u32) -> String {
+    tracing::warn!(version, "an agent of another release was refused; let agentImage be of the server's release");
+    let age = if version > VERSION { "newer" } else { "older" };
+    format!(
+        "this server understands the versions {OLDEST_VERSION} to {VERSION} of the agents' protocol, and this agent speaks \
+         the {age} version {version}: let agentImage be of the server's release"
+    )
 }
 
 fn agent_status(error: &AgentError) -> StatusCode {

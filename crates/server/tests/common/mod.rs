@@ -17,6 +17,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use rutter_core::{
     clock::SystemClock,
+    engine::Settings,
     executor::{
         AloneAttempt, AloneEnd, AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Printed,
         PrintedLine, Waiting,
@@ -25,7 +26,7 @@ use rutter_core::{
     logs::Logs,
     plan::Plan,
     process::{
-        UnitKind,
+        UnitKind, UnitKinds,
         registry::{Registry, Runs},
     },
     reconcile::{self, Ingredients},
@@ -80,6 +81,11 @@ impl Server {
 
     /// With packages from these folders.
     pub(crate) async fn of(config: ServerConfig, packages: Vec<PathBuf>) -> Self {
+        Self::running(UnitKind::Command.into(), config, packages).await
+    }
+
+    /// The same for these units.
+    pub(crate) async fn running(kinds: UnitKinds, config: ServerConfig, packages: Vec<PathBuf>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["objects", "logs"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
@@ -89,7 +95,7 @@ impl Server {
         let instance = InstanceId::generate();
         store.set_instance(instance).await.unwrap();
         let executor = Arc::new(FakeExecutor::default());
-        let runs = Runs::new(UnitKind::Command, "local");
+        let runs = Runs::new(kinds, "local");
         let registry = Arc::new(Registry::load(packages, runs));
         let (engine, reconciler) = reconcile::assemble(Ingredients {
             instance,
@@ -99,7 +105,7 @@ impl Server {
             logs: Logs::new(&folder.path().join("logs"), objects),
             clock: Arc::new(SystemClock),
             registry: registry.clone(),
-            settings: settings(),
+            settings: Settings { units: kinds, ..settings() },
         });
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(reconciler.run(stopped));

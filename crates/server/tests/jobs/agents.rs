@@ -1,5 +1,7 @@
 //! The agents' listener, spoken to as an agent does.
 
+use std::path::PathBuf;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -21,30 +23,43 @@ use crate::{
     play::{asking, eventually, server},
 };
 
-struct Desk {
-    server: Server,
+pub(crate) struct Desk {
+    pub(crate) server: Server,
     token: String,
-    job: rutter_core::id::JobId,
+    pub(crate) job: rutter_core::id::JobId,
     _stop: watch::Sender<bool>,
 }
 
 impl Desk {
-    async fn open(body: &Value) -> Self {
+    pub(crate) async fn open(body: &Value) -> Self {
         Self::of(server().await, body).await
     }
 
-    async fn of(server: Server, body: &Value) -> Self {
+    pub(crate) async fn of(server: Server, body: &Value) -> Self {
+        Self::at(server, "both", body).await
+    }
+
+    pub(crate) async fn at(server: Server, process: &str, body: &Value) -> Self {
         let listener = UnixListener::bind(server.folder.path().join("agents.sock")).unwrap();
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve_agents(AgentsListener::Machine(listener), server.state.clone(), stopped));
-        let job = server.submit("both", body).await;
+        let job = server.submit(process, body).await;
         let launch =
             eventually(|| server.executor.launched().into_iter().find(|launch| launch.job == job)).await;
         Self { server, token: FakeExecutor::token(launch), job, _stop: stop }
     }
 
-    async fn send(&self, request: Request<Body>) -> (StatusCode, Bytes) {
-        let stream = UnixStream::connect(self.server.folder.path().join("agents.sock")).await.unwrap();
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Where agents come to.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.server.folder.path().join("agents.sock")
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, Bytes) {
+        let stream = UnixStream::connect(self.socket()).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -53,7 +68,12 @@ impl Desk {
         (status, answer.into_body().collect().await.unwrap().to_bytes())
     }
 
-    async fn call(&self, method: Method, path: &str, body: impl Into<Body>) -> (StatusCode, Bytes) {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> (StatusCode, Bytes) {
         let request = Request::builder()
             .method(method)
             .uri(format!("/agent/v1/{path}"))
@@ -131,6 +151,42 @@ async fn strangers_and_other_versions_are_not_served() {
         }
         assert_eq!(desk.send(request.body(Body::empty()).unwrap()).await.0, status, "{version:?} {token:?}");
     }
+}
+
+/// Another try would not help: the agent ends, and what stands here is its last word.
+#[tokio::test]
+async fn an_agent_of_another_release_is_told_what_to_do() {
+    let desk = Desk::open(&json!({})).await;
+    let ask = async |version: Option<&str>| {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri("/agent/v1/order")
+            .header("host", "agents")
+            .header("authorization", format!("Bearer {}", desk.token));
+        if let Some(version) = version {
+            request = request.header(VERSION_HEADER, version);
+        }
+        let (status, body) = desk.send(request.body(Body::empty()).unwrap()).await;
+        let told = serde_json::from_slice::<Value>(&body).unwrap()["detail"].as_str().unwrap().to_owned();
+        (status.as_u16(), told)
+    };
+    for (version, age) in [("0", "older version 0"), ("2", "newer version 2"), ("4294967295", "newer")] {
+        let (status, told) = ask(Some(version)).await;
+        assert_eq!(status, 426, "{version}");
+        assert!(told.contains(age) && told.contains("agentImage"), "{told}");
+    }
+    for (version, word) in
+        [(None, "missing"), (Some(""), "number"), (Some("-1"), "number"), (Some("1.0"), "number")]
+    {
+        let (status, told) = ask(version).await;
+        assert_eq!(status, 400, "{version:?}");
+        assert!(told.contains(word), "{told}");
+    }
+    assert_eq!(
+        desk.server.json(&format!("/jobs/{}", desk.job)).await["status"],
+        "accepted",
+        "nothing happened"
+    );
 }
 
 #[tokio::test]

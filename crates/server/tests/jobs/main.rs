@@ -14,6 +14,8 @@ mod list;
 mod logs;
 mod negotiation;
 mod play;
+mod recorded;
 mod results;
 mod schemas;
 mod status;
+mod versions;

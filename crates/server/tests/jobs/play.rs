@@ -45,7 +45,7 @@ pub(crate) async fn server_with(config: ServerConfig) -> Server {
     server
 }
 
-fn write_packages(folder: &Path) {
+pub(crate) fn write_packages(folder: &Path) {
     for (id, control) in
         [("both", "sync-execute, async-execute"), ("sync", "sync-execute"), ("async", "async-execute")]
     {
