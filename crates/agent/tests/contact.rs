@@ -139,6 +139,62 @@ fn a_server_behind_tcp_found_by_name() {
     assert_eq!(bench.output("big", 0).len(), 300_000);
 }
 
+/// Connections that carry only so many bytes: what arrived is not sent again.
+#[test]
+fn a_large_output_goes_on_where_a_connection_broke() {
+    for limit in [1_234_567, 7_000_001] {
+        let bench = Bench::new(large());
+        let listener = std::os::unix::net::UnixListener::bind(bench.dir.path().join("cut")).unwrap();
+        let socket = bench.socket();
+        std::thread::spawn(move || {
+            for agent in listener.incoming().flatten() {
+                carry(agent, std::os::unix::net::UnixStream::connect(&socket).unwrap(), limit);
+            }
+        });
+        assert_eq!(finish(bench.agent_at(&format!("unix:{}", bench.dir.path().join("cut").display()))), 0);
+        assert_eq!(bench.output("big", 0), std::fs::read(bench.folder().join("copy")).unwrap());
+        let came = bench.known.came.load(Ordering::SeqCst);
+        assert!(came < LARGE * 5 / 4, "{came} bytes came for {LARGE}");
+    }
+}
+
+const LARGE: usize = 40_000_000;
+
+fn large() -> serde_json::Value {
+    json!({
+        "command": sh(&format!("head -c {LARGE} /dev/urandom > $RUTTER_OUT/big; cp $RUTTER_OUT/big ../copy")),
+        "outputs": [named("big")],
+    })
+}
+
+/// Carries so many bytes to the server and cuts both ways then.
+fn carry(agent: std::os::unix::net::UnixStream, server: std::os::unix::net::UnixStream, limit: u64) {
+    use std::io::{Read, copy};
+    use std::net::Shutdown;
+    let (mut back, mut answers) = (agent.try_clone().unwrap(), server.try_clone().unwrap());
+    std::thread::spawn(move || copy(&mut answers, &mut back));
+    std::thread::spawn(move || {
+        let _ = copy(&mut (&agent).take(limit), &mut &server);
+        let _ = (agent.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+    });
+}
+
+#[test]
+fn a_server_that_knows_no_parts_gets_large_outputs_at_once() {
+    let bench = Bench::new(large());
+    bench.known.knows_no_parts.store(true, Ordering::SeqCst);
+    assert_eq!(finish(bench.agent()), 0);
+    assert_eq!(bench.output("big", 0), std::fs::read(bench.folder().join("copy")).unwrap());
+}
+
+#[test]
+fn parts_that_a_server_keeps_wrong_are_not_believed() {
+    let bench = Bench::new(large());
+    bench.known.keeps_wrong.store(true, Ordering::SeqCst);
+    assert_eq!(finish(bench.agent()), 0);
+    assert_eq!(bench.output("big", 0), std::fs::read(bench.folder().join("copy")).unwrap());
+}
+
 /// Every answer is cut off behind its head, for a while: as by a server killed at that moment.
 #[test]
 fn answers_that_break_off() {

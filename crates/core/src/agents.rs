@@ -6,6 +6,7 @@
 mod error;
 mod outputs;
 mod package;
+mod uploads;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,12 +14,11 @@ use bytes::Bytes;
 pub use error::AgentError;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use outputs::output_key;
 use rutter_types::{
     Problem,
     agent::{
-        LogAnswer, OrderAnswer, Outcome, Phase, Progress, Report, Staged, StagedAnswer, Uploaded, Verdict,
-        WorkOrder, exit,
+        LogAnswer, OrderAnswer, Outcome, Phase, Progress, Report, Staged, StagedAnswer, Verdict, WorkOrder,
+        exit,
     },
 };
 
@@ -81,6 +81,7 @@ impl Agents {
         match started {
             Changed::Done(job) => {
                 if job.attempts.len() > 1 {
+                    self.0.remove_drafts(job.id).await?;
                     // What earlier attempts did must outlive the database as well.
                     self.0.write_order(&job, &plan).await?;
                 }
@@ -149,25 +150,6 @@ impl Agents {
         let Some(offset) = self.0.writing(job, append).await? else { return Err(AgentError::Over) };
         self.0.changes.tell(job);
         Ok(LogAnswer { offset })
-    }
-
-    /// An output too large for the report.
-    pub async fn upload(
-        &self,
-        attempt: &AttemptName,
-        output: &str,
-        index: usize,
-        body: ByteStream,
-    ) -> Result<Uploaded, AgentError> {
-        let job = self.active(attempt).await?;
-        let plan = self.plan(&job).await?;
-        if !plan.outputs.iter().any(|wanted| wanted.id == output) {
-            return Err(AgentError::Invalid { reason: format!("the order wants no output {output:?}") });
-        }
-        let key = output_key(attempt, output, index);
-        let work = async { Ok(self.0.objects.put_stream(&key, body, plan.limits.output_bytes).await?) };
-        let written = self.0.writing::<_, AgentError>(job.id, work).await?.ok_or(AgentError::Over)?;
-        Ok(Uploaded { size: written.size, sha256: written.sha256 })
     }
 
     /// A result of another job that the order names; the caller's rights were checked at submission.
@@ -270,6 +252,8 @@ impl Agents {
             })
             .await?;
         self.0.signal(Signal::Look(attempt.launch.job));
+        // What stays goes with the job.
+        let _ = self.remove_drafts(attempt).await;
         match changed {
             Changed::Done(job) if job.status().is_terminal() => {
                 self.0.write_final(&job).await?;

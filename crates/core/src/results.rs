@@ -1,5 +1,8 @@
 //! The one struct over the object store: values of results, and the documents from which jobs can be rebuilt.
 
+mod drafts;
+mod parts;
+
 use std::{
     io::ErrorKind,
     ops::Range,
@@ -17,6 +20,8 @@ use object_store::{
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
+use self::drafts::Drafts;
+pub use self::{drafts::Received, parts::Part};
 use crate::job::{Place, StoredValue};
 
 /// Bytes that come piece by piece.
@@ -44,6 +49,12 @@ pub enum ObjectError {
     TooLarge {
         /// Most bytes allowed.
         limit: u64,
+    },
+    /// A part that goes beyond its object.
+    #[error("the part goes beyond the object's {size} bytes")]
+    Beyond {
+        /// What was told of the whole object.
+        size: u64,
     },
     /// The sender went away or sent garbage.
     #[error("the bytes stopped coming")]
@@ -96,6 +107,8 @@ pub struct Objects {
     unsynced: Arc<dyn ObjectStore>,
     /// Where they lie on this machine.
     folder: Option<PathBuf>,
+    /// Those that come in parts.
+    drafts: Arc<Drafts>,
 }
 
 impl Objects {
@@ -103,12 +116,13 @@ impl Objects {
     pub fn in_folder(folder: &Path) -> Result<Self, ObjectError> {
         let unsynced = LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
         let store = unsynced.clone().with_fsync(true);
-        Ok(Self { store: Arc::new(store), unsynced: Arc::new(unsynced), folder: Some(folder.to_owned()) })
+        let folder = Some(folder.to_owned());
+        Ok(Self { store: Arc::new(store), unsynced: Arc::new(unsynced), folder, drafts: Arc::default() })
     }
 
     /// In any object store.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { unsynced: store.clone(), store, folder: None }
+        Self { unsynced: store.clone(), store, folder: None, drafts: Arc::default() }
     }
 
     /// Write a small object.
@@ -268,6 +282,7 @@ impl Objects {
     /// Remove everything below a prefix, also what uploads that did not end have left there.
     pub async fn remove_all(&self, prefix: &str) -> Result<(), ObjectError> {
         if let Some(folder) = &self.folder {
+            self.drafts.forget(&folder.join(Key::from(prefix).as_ref()));
             return remove_folder(&folder.join(Key::from(prefix).as_ref())).await;
         }
         let keys = self.store.list(Some(&Key::from(prefix))).map_ok(|object| object.location).boxed();

@@ -11,6 +11,8 @@
 //! | `/agent/v1/progress` | [`Progress`] | 204 |
 //! | `/agent/v1/log?offset=N` | log bytes from that offset of the attempt's log | [`LogAnswer`] |
 //! | `PUT /agent/v1/outputs/{output}/{index}` | the bytes; `Content-Type` is the media type | [`Uploaded`] |
+//! | `GET /agent/v1/outputs/{output}/{index}` | – | [`Received`]: how far an output has come that is sent in parts |
+//! | `/agent/v1/outputs/{output}/{index}?offset=N&size=M` | bytes from that offset of an output of M bytes | [`Received`] |
 //! | `/agent/v1/report` | [`Report`] | [`Verdict`]; idempotent per attempt |
 //!
 //! Status 410 anywhere: this attempt is over (another was published, or the job ended): stop the program, exit 0.
@@ -46,6 +48,11 @@ pub const ENV_ENVIRONMENT_FILE: &str = "RUTTER_AGENT_ENVIRONMENT_FILE";
 pub const ENV_OPEN_FILES: &str = "RUTTER_AGENT_OPEN_FILES";
 /// Outputs up to this many bytes travel inside the report.
 pub const INLINE_LIMIT: u64 = 64 * 1024;
+
+/// Outputs over this many bytes are sent in parts, so that a broken connection does not cost all of one.
+pub const IN_PARTS_OVER: u64 = 16 * 1024 * 1024;
+/// Bytes of a part.
+pub const PART: u64 = 16 * 1024 * 1024;
 
 /// Exit codes that only the agent uses; a program's own exit with one of them becomes 1.
 pub mod exit {
@@ -351,6 +358,16 @@ pub struct Uploaded {
     pub size: u64,
     /// SHA-256 of them, hexadecimal.
     pub sha256: String,
+}
+
+/// How far an output has come that is sent in parts. The next part begins there; an output is whole when there is a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// Bytes that the server keeps.
+    pub offset: u64,
+    /// SHA-256 of the whole output, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// How an attempt ended.

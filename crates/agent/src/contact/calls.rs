@@ -1,7 +1,5 @@
 //! The calls of the protocol, by name.
 
-use std::io;
-
 use bytes::Bytes;
 use http::Method;
 use http_body_util::{BodyExt, Full};
@@ -44,10 +42,13 @@ impl Contact {
 
     /// Opens what the server has under a path.
     pub(crate) async fn get(&self, path: &str) -> Result<Incoming, Error> {
-        let body: &(dyn Fn() -> io::Result<Body> + Sync) = &|| Ok(whole(Bytes::new()));
-        let call = Call { method: Method::GET, path, content_type: "", length: 0, body };
-        let (answer, _) = self.open(&call).await?;
+        let (answer, _) = self.open(&reading(path)).await?;
         Ok(answer.into_body())
+    }
+
+    /// Reads what the server says under a path.
+    pub(super) async fn ask<A: DeserializeOwned>(&self, path: &str) -> Result<A, Error> {
+        read(path, &self.call(&reading(path)).await?)
     }
 
     async fn json<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Result<A, Error> {
@@ -60,6 +61,10 @@ impl Contact {
         let body = move || Ok(whole(bytes.clone()));
         self.call(&Call { method: Method::POST, path, content_type, length, body: &body }).await
     }
+}
+
+fn reading(path: &str) -> Call<'_> {
+    Call { method: Method::GET, path, content_type: "", length: 0, body: &|| Ok(whole(Bytes::new())) }
 }
 
 /// Path of a result of another job.

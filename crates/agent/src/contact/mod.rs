@@ -3,6 +3,7 @@
 
 mod address;
 mod calls;
+mod parts;
 mod upload;
 
 use std::collections::hash_map::RandomState;
@@ -142,6 +143,17 @@ impl Contact {
             tokio::time::sleep(jittered(FIRST_PAUSE)).await;
         }
         Err(Error::Refused { path: call.path.to_owned(), status: 200, text: cause })
+    }
+
+    /// Makes a call once; `None` = it has no answer, or one that asks for another try.
+    async fn once(&self, call: &Call<'_>) -> Result<Option<Bytes>, Error> {
+        self.still_open()?;
+        let Try::Answer(answer, sender) = self.attempt(call).await else { return Ok(None) };
+        let Ok((answer, sender)) = self.judge(call, answer, sender).await? else { return Ok(None) };
+        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect();
+        let Ok(Ok(body)) = tokio::time::timeout(ANSWER_TIME, body).await else { return Ok(None) };
+        self.keep(sender);
+        Ok(Some(body.to_bytes()))
     }
 
     /// Makes a call until it has an answer, whose body is left to read.

@@ -16,6 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
+use futures_util::StreamExt;
 use rutter_types::agent::{Outcome, Progress, Report, Staged, Verdict, WorkOrder};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -28,6 +29,14 @@ pub(crate) struct Known {
     pub(crate) log: Mutex<Vec<u8>>,
     pub(crate) progress: Mutex<Vec<Progress>>,
     pub(crate) outputs: Mutex<BTreeMap<(String, usize), Vec<u8>>>,
+    /// Outputs that come in parts and are not whole.
+    pub(crate) drafts: Mutex<BTreeMap<(String, usize), Vec<u8>>>,
+    /// Bytes of parts that came.
+    pub(crate) came: AtomicUsize,
+    /// As servers before there were parts.
+    pub(crate) knows_no_parts: AtomicBool,
+    /// What comes in parts is kept wrong.
+    pub(crate) keeps_wrong: AtomicBool,
     pub(crate) staged: Mutex<Vec<Staged>>,
     pub(crate) reports: Mutex<Vec<Report>>,
     pub(crate) results: Mutex<BTreeMap<String, Vec<u8>>>,
@@ -255,7 +264,7 @@ fn router(known: Arc<Known>) -> Router {
         .route("/agent/v1/staged", post(staged))
         .route("/agent/v1/progress", post(progress))
         .route("/agent/v1/log", post(log))
-        .route("/agent/v1/outputs/{output}/{index}", put(output))
+        .route("/agent/v1/outputs/{output}/{index}", put(output).get(received).post(part))
         .route("/agent/v1/report", post(report))
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Arc::clone(&known), gate))
@@ -329,6 +338,50 @@ async fn output(
     let answer = json!({"size": bytes.len(), "sha256": hex(&bytes)});
     known.outputs.lock().unwrap().insert((output, index), bytes.to_vec());
     Json(answer)
+}
+
+fn so_far(known: &Known, key: &(String, usize)) -> Json<Value> {
+    match known.outputs.lock().unwrap().get(key) {
+        Some(whole) => Json(json!({"offset": whole.len(), "sha256": hex(whole)})),
+        None => Json(json!({"offset": known.drafts.lock().unwrap().get(key).map_or(0, Vec::len)})),
+    }
+}
+
+async fn received(State(known): Shared, Segments(key): Segments<(String, usize)>) -> Response {
+    if known.knows_no_parts.load(Ordering::SeqCst) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    so_far(&known, &key).into_response()
+}
+
+async fn part(
+    State(known): Shared,
+    Segments(key): Segments<(String, usize)>,
+    Query(query): Query<BTreeMap<String, usize>>,
+    request: Request,
+) -> Response {
+    let (mut at, size) = (query["offset"], query["size"]);
+    let mut pieces = request.into_body().into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        // What came before the connection broke stays.
+        let Ok(piece) = piece else { return StatusCode::BAD_REQUEST.into_response() };
+        known.came.fetch_add(piece.len(), Ordering::SeqCst);
+        let mut drafts = known.drafts.lock().unwrap();
+        let draft = drafts.entry(key.clone()).or_default();
+        let fresh = draft.len().checked_sub(at).and_then(|have| piece.get(have..)).unwrap_or_default();
+        draft.extend_from_slice(fresh);
+        at += piece.len();
+    }
+    let mut drafts = known.drafts.lock().unwrap();
+    if drafts.get(&key).is_some_and(|draft| draft.len() == size) {
+        let mut whole = drafts.remove(&key).unwrap();
+        if known.keeps_wrong.load(Ordering::SeqCst) {
+            whole[size / 2] ^= 1;
+        }
+        known.outputs.lock().unwrap().insert(key.clone(), whole);
+    }
+    drop(drafts);
+    so_far(&known, &key).into_response()
 }
 
 async fn report(State(known): Shared, Json(report): Json<Report>) -> Json<Verdict> {

@@ -63,6 +63,7 @@ impl From<ObjectError> for AgentError {
         match error {
             ObjectError::NoSpace => Self::NoSpace,
             ObjectError::TooLarge { limit } => Self::TooLarge { limit },
+            error @ ObjectError::Beyond { .. } => Self::Invalid { reason: error.to_string() },
             ObjectError::Source(source) => Self::Unavailable(source),
             other => Self::Unavailable(Box::new(other)),
         }

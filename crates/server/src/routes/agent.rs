@@ -12,13 +12,13 @@ use http::{HeaderValue, StatusCode, header, request::Parts};
 use rutter_core::{
     agents::AgentError,
     executor::{AttemptName, ExecutorError},
-    results::{ByteStream, ObjectError},
+    results::{ByteStream, ObjectError, Part},
 };
 use rutter_types::{
     Problem,
     agent::{
-        LogAnswer, OLDEST_VERSION, OrderAnswer, Progress, Report, Staged, StagedAnswer, Uploaded, VERSION, VERSION_HEADER,
-        Verdict,
+        LogAnswer, OLDEST_VERSION, OrderAnswer, Progress, Received, Report, Staged, StagedAnswer, Uploaded,
+        VERSION, VERSION_HEADER, Verdict,
     },
     exception,
 };
@@ -42,7 +42,10 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/agent/v1/progress", post(progress).layer(limited(SMALL_LIMIT)))
         .route("/agent/v1/log", post(log).layer(limited(LOG_LIMIT)))
         // Bounded by the order itself, and never in memory as a whole.
-        .route("/agent/v1/outputs/{output}/{index}", put(upload).layer(DefaultBodyLimit::disable()))
+        .route(
+            "/agent/v1/outputs/{output}/{index}",
+            put(upload).get(received).post(upload_part).layer(DefaultBodyLimit::disable()),
+        )
         .route("/agent/v1/report", post(report).layer(limited(REPORT_LIMIT)))
 }
 
@@ -58,7 +61,9 @@ impl FromRequestParts<AppState> for Attempt {
             Some(Ok(OLDEST_VERSION..=VERSION)) => {}
             Some(Ok(version)) => return Err(Refused::Version(version)),
             Some(Err(_)) => {
-                return Err(Refused::Bad(format!("the header {VERSION_HEADER} is no version: write a number")));
+                return Err(Refused::Bad(format!(
+                    "the header {VERSION_HEADER} is no version: write a number"
+                )));
             }
             None => return Err(Refused::Bad(format!("the header {VERSION_HEADER} is missing"))),
         }
@@ -125,7 +130,10 @@ impl IntoResponse for Refused {
 
 /// For the operator, who is the only one to help: the agent's last word, and a line of the log.
 fn other_version(version: u32) -> String {
-    tracing::warn!(version, "an agent of another release was refused; let agentImage be of the server's release");
+    tracing::warn!(
+        version,
+        "an agent of another release was refused; let agentImage be of the server's release"
+    );
     let age = if version > VERSION { "newer" } else { "older" };
     format!(
         "this server understands the versions {OLDEST_VERSION} to {VERSION} of the agents' protocol, and this agent speaks \
@@ -195,9 +203,36 @@ async fn upload(
     Path((output, index)): Path<(String, usize)>,
     body: Body,
 ) -> Result<Json<Uploaded>, Refused> {
-    let pieces = body.into_data_stream().map_err(|error| ObjectError::Source(error.into()));
-    let pieces: ByteStream = pieces.boxed();
-    Ok(Json(state.engine.agents().upload(&attempt, &output, index, pieces).await?))
+    Ok(Json(state.engine.agents().upload(&attempt, &output, index, pieces_of(body)).await?))
+}
+
+#[derive(Deserialize)]
+struct Piece {
+    offset: u64,
+    size: u64,
+}
+
+async fn upload_part(
+    State(state): State<AppState>,
+    Attempt(attempt): Attempt,
+    Path((output, index)): Path<(String, usize)>,
+    Query(Piece { offset, size }): Query<Piece>,
+    body: Body,
+) -> Result<Json<Received>, Refused> {
+    let part = Part { offset, size };
+    Ok(Json(state.engine.agents().upload_part(&attempt, &output, index, part, pieces_of(body)).await?))
+}
+
+async fn received(
+    State(state): State<AppState>,
+    Attempt(attempt): Attempt,
+    Path((output, index)): Path<(String, usize)>,
+) -> Result<Json<Received>, Refused> {
+    Ok(Json(state.engine.agents().received(&attempt, &output, index).await?))
+}
+
+fn pieces_of(body: Body) -> ByteStream {
+    body.into_data_stream().map_err(|error| ObjectError::Source(error.into())).boxed()
 }
 
 async fn report(

@@ -18,4 +18,5 @@ mod recorded;
 mod results;
 mod schemas;
 mod status;
+mod uploads;
 mod versions;
