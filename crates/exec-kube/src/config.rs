@@ -46,6 +46,8 @@ pub struct KubernetesConfig {
     pub image_pull_secrets: Vec<String>,
     /// How commands of images are looked up; absent = not at all.
     pub registries: Option<Registries>,
+    /// Volumes for work that does not fit onto the machines' own disks; absent = every job works there.
+    pub scratch: Option<Scratch>,
     /// Name under which the cluster counts graphics processors.
     pub gpu_resource: String,
     /// Longest wait for a machine and an image.
@@ -62,6 +64,15 @@ pub struct KubernetesConfig {
     pub records: bool,
     /// How many Jobs are created at the same time.
     pub creates_in_flight: usize,
+}
+
+/// Volumes that are made for one pod and go with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scratch {
+    /// Their class; absent = the cluster's usual one.
+    pub storage_class: Option<String>,
+    /// Jobs that need more bytes than these get one.
+    pub above: u64,
 }
 
 /// How registries are asked what images run by themselves.
@@ -152,6 +163,7 @@ impl KubernetesConfig {
             node_selector: BTreeMap::new(),
             image_pull_secrets: Vec::new(),
             registries: Some(Registries::default()),
+            scratch: None,
             gpu_resource: "nvidia.com/gpu".to_owned(),
             pending_budget: Duration::from_secs(3600),
             staging_budget: Duration::from_secs(3600),
@@ -177,6 +189,9 @@ impl KubernetesConfig {
         name("namespace", &self.namespace)?;
         for account in self.service_account.iter().chain(&self.allowed_service_accounts) {
             name("serviceAccount", account)?;
+        }
+        if let Some(class) = self.scratch.as_ref().and_then(|scratch| scratch.storage_class.as_ref()) {
+            name("scratch.storageClassName", class)?;
         }
         if self.security < self.weakest_security {
             let (security, weakest) = (self.security, self.weakest_security);

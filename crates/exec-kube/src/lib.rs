@@ -38,7 +38,7 @@ mod watch;
 mod wishes;
 
 pub use check::{UnitFault, check_unit};
-pub use config::{Access, ConfigError, KubernetesConfig, Registries};
+pub use config::{Access, ConfigError, KubernetesConfig, Registries, Scratch};
 pub use connect::OpenError;
 pub use executor::KubernetesExecutor;
 pub use leaving::{Left, leave};

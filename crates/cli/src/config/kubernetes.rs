@@ -59,6 +59,9 @@ pub(crate) struct Kubernetes {
     pub image_pull_secrets: Vec<String>,
     /// How registries are asked for the commands of images whose package names none.
     pub registries: Registries,
+    /// Volumes for jobs whose files do not fit onto the machines' own disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<Scratch>,
     /// Name under which the cluster counts graphics processors.
     pub gpu_resource: String,
     /// Longest wait for a machine and an image, seconds.
@@ -86,6 +89,17 @@ pub(crate) struct Tls {
     /// The authority that agents trust, where it is not a public one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<PathBuf>,
+}
+
+/// Volumes for jobs whose files do not fit onto the machines' own disks: one for each pod, gone with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Scratch {
+    /// Class of the volumes; the cluster's usual one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class_name: Option<String>,
+    /// Jobs whose `storageTempMin` is above so many GB (10^9 bytes) get a volume.
+    pub above_gb: u32,
 }
 
 /// How registries are asked for the commands of images whose package names none.
@@ -153,6 +167,7 @@ impl Default for Kubernetes {
             node_selector: BTreeMap::new(),
             image_pull_secrets: Vec::new(),
             registries: Registries::default(),
+            scratch: None,
             gpu_resource: "nvidia.com/gpu".into(),
             pending_seconds: 3600,
             staging_seconds: 3600,
@@ -249,6 +264,10 @@ impl Kubernetes {
             registries: self.registries.look_up.then(|| rutter_exec_kube::Registries {
                 insecure: self.registries.insecure.clone(),
                 authority: None,
+            }),
+            scratch: self.scratch.as_ref().map(|scratch| rutter_exec_kube::Scratch {
+                storage_class: scratch.storage_class_name.clone(),
+                above: u64::from(scratch.above_gb) * 1_000_000_000,
             }),
             gpu_resource: self.gpu_resource.clone(),
             pending_budget: seconds(self.pending_seconds),

@@ -49,7 +49,8 @@ pub(super) fn template(
     tell_first_ones(&mut template, image);
     merge(&mut template, fixed(plan, image, wishes.program(), labels, config));
     if *image.program != Program::Alone {
-        merge(&mut template, with_agent(plan, image.program, wishes.program(), config));
+        merge(&mut template, with_agent(plan, image.program, wishes.program(), labels, config));
+        open_the_volume(&mut template, plan, config);
     }
     template
 }
@@ -62,7 +63,7 @@ fn defaults(
     security: Security,
     config: &KubernetesConfig,
 ) -> Value {
-    let mut resources = resources::of_program(plan, image, &config.gpu_resource);
+    let mut resources = resources::of_program(plan, image, config);
     resources::leave_to_template(&mut resources, &wishes.template["spec"]["containers"][0]["resources"]);
     let pull_secrets: Vec<Value> =
         config.image_pull_secrets.iter().map(|name| json!({"name": name})).collect();
@@ -141,7 +142,15 @@ fn fixed(plan: &Plan, image: Image<'_>, container: &str, labels: &Value, config:
 }
 
 /// What must be so where an agent stands in front of the program.
-fn with_agent(plan: &Plan, program: &Program, container: &str, config: &KubernetesConfig) -> Value {
+fn with_agent(
+    plan: &Plan,
+    program: &Program,
+    container: &str,
+    labels: &Value,
+    config: &KubernetesConfig,
+) -> Value {
+    let mut attempt = resources::attempt_volume(plan, config, labels);
+    attempt["name"] = json!(ATTEMPT);
     json!({"spec": {
         "activeDeadlineSeconds": deadline::of_pod(plan, config),
         "initContainers": [install(config)],
@@ -157,7 +166,7 @@ fn with_agent(plan: &Plan, program: &Program, container: &str, config: &Kubernet
         }],
         "volumes": [
             {"name": AGENT, "emptyDir": resources::agent_volume()},
-            {"name": ATTEMPT, "emptyDir": resources::attempt_volume(plan)},
+            attempt,
             {"name": TOKEN, "projected": {"sources": [{"serviceAccountToken": {
                 "audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token",
             }}]}},
@@ -175,6 +184,19 @@ fn command_alone(plan: &Plan) -> Option<Vec<String>> {
         literal(&text.collect::<String>())
     };
     (!plan.command.is_empty()).then(|| plan.command.iter().map(word).collect())
+}
+
+/// A volume of its own belongs to root where it is new, and nobody here is root: the cluster gives it to a group that all
+/// containers are in. Other volumes of the pod keep theirs where it fits. (Without a user of ours the cluster chooses the group too.)
+fn open_the_volume(template: &mut Value, plan: &Plan, config: &KubernetesConfig) {
+    if resources::volume_for(plan, config).is_none() {
+        return;
+    }
+    let context = &mut template["spec"]["securityContext"];
+    if let (Some(user), true) = (config.user, context["fsGroup"].is_null()) {
+        context["fsGroup"] = json!(user);
+        context["fsGroupChangePolicy"] = json!("OnRootMismatch");
+    }
 }
 
 /// The agent, and what it is to run where its order says nothing.

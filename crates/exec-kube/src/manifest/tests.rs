@@ -11,7 +11,12 @@ use rutter_types::agent::{Arg, Limits, Part, Source, StageItem};
 use serde_json::{Value, json};
 
 use super::job;
-use crate::{config::KubernetesConfig, image::OwnCommand, program::Program, security::Security};
+use crate::{
+    config::{KubernetesConfig, Scratch},
+    image::OwnCommand,
+    program::Program,
+    security::Security,
+};
 
 pub(crate) const JOB: &str = "01939f6e-5d3c-7000-8000-000000000001";
 
@@ -328,4 +333,38 @@ fn a_pod_without_an_agent_is_the_packages_alone() {
     );
     assert!(text.contains("OMP_NUM_THREADS") && text.contains("\"fetch\""), "what the package says stays");
     assert_eq!(program["securityContext"]["capabilities"]["drop"], json!(["ALL"]));
+}
+
+fn on_volumes(above: u64) -> KubernetesConfig {
+    KubernetesConfig { scratch: Some(Scratch { storage_class: Some("fast".to_owned()), above }), ..config() }
+}
+
+#[test]
+fn large_work_goes_to_a_volume_of_its_own() {
+    insta::assert_json_snapshot!("volume", made(&full_plan(), &on_volumes(5_000_000_000)));
+    let usual = made(&full_plan(), &on_volumes(10_000_000_000));
+    assert_eq!(usual, made(&full_plan(), &config()), "not above");
+    let mut silent = full_plan();
+    silent.limits.scratch_bytes = None;
+    assert_eq!(made(&silent, &on_volumes(0)), made(&silent, &config()), "nobody knows how much it needs");
+}
+
+#[test]
+fn where_work_lies_changes_nothing_for_program_and_agent() {
+    let differs = ["volumes", "securityContext"];
+    let rest = |config: &KubernetesConfig| {
+        let mut spec = spec(&made(&full_plan(), config));
+        differs.iter().for_each(|member| spec[*member] = Value::Null);
+        spec["containers"][0]["resources"] = Value::Null;
+        spec
+    };
+    assert_eq!(rest(&on_volumes(1)), rest(&config()));
+    let mut of_cluster = on_volumes(1);
+    of_cluster.user = None;
+    let context = spec(&made(&full_plan(), &of_cluster))["securityContext"].clone();
+    assert_eq!(context["fsGroup"], Value::Null, "the cluster chooses");
+    let own = json!({"podTemplate": {"spec": {"securityContext": {"fsGroup": 7}}}});
+    let mut plan = plan(Some(own));
+    plan.limits.scratch_bytes = Some(2);
+    assert_eq!(spec(&made(&plan, &on_volumes(1)))["securityContext"]["fsGroup"], 7, "the package's group");
 }
