@@ -28,8 +28,11 @@ pub(crate) struct CheckArgs {
     #[arg(required_unless_present = "pygeoapi", value_name = "FILE|FOLDER")]
     pub(crate) paths: Vec<PathBuf>,
     /// Check a configuration file of pygeoapi instead: what is understood, ignored, doubtful or left out.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "json"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "json", "config"])]
     pub(crate) pygeoapi: Option<PathBuf>,
+    /// Configuration file of the server that packages are for; ./rutter.yaml when it exists.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Print one JSON document instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -37,7 +40,11 @@ pub(crate) struct CheckArgs {
 
 /// Check packages. The exit code is 1 when one has a fault.
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let (config, _) = crate::doctor::configuration(None);
+    let config = match &args.config {
+        // Whoever names it wants to know by what is measured.
+        Some(file) => crate::config::load(Some(file), std::env::vars(), json!({}))?,
+        None => crate::doctor::configuration(None).0,
+    };
     let runs = crate::place::runs(&config, &crate::place::containers(&config));
     let (text, right) = match &args.pygeoapi {
         Some(file) => crate::pygeoapi::report(file)?,
@@ -60,7 +67,7 @@ pub(crate) fn report(args: &CheckArgs, runs: &Runs) -> anyhow::Result<(String, b
                 path.display()
             );
         }
-        packages.extend(files.iter().map(|file| file::check(file)));
+        packages.extend(files.iter().map(|file| file::check_for(file, runs)));
     }
     refuse_doubles(&mut packages);
     let right = packages.iter().all(|package| package.result.is_ok());

@@ -7,7 +7,8 @@ use rutter_core::process::{UnitKind, UnitKinds};
 use super::*;
 
 fn checked(path: &Path, json: bool) -> (String, bool) {
-    report(&CheckArgs { paths: vec![path.to_owned()], pygeoapi: None, json }, &commands()).unwrap()
+    report(&CheckArgs { paths: vec![path.to_owned()], pygeoapi: None, config: None, json }, &commands())
+        .unwrap()
 }
 
 /// A machine without a container engine.
@@ -101,7 +102,8 @@ fn two_packages_may_not_have_one_id() {
 #[test]
 fn nothing_to_check_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let args = |path: &Path| CheckArgs { paths: vec![path.to_owned()], pygeoapi: None, json: false };
+    let args =
+        |path: &Path| CheckArgs { paths: vec![path.to_owned()], pygeoapi: None, config: None, json: false };
     assert!(report(&args(folder.path()), &commands()).is_err());
     assert!(report(&args(&folder.path().join("none.yaml")), &commands()).is_err());
 }
@@ -120,7 +122,50 @@ fn a_package_that_is_right_and_not_run_here_is_told() {
     assert!(text.contains(line), "{text}");
     let (json, _) = checked(&file, true);
     assert!(json.contains("notRunHere"), "{json}");
-    let args = CheckArgs { paths: vec![file], pygeoapi: None, json: false };
+    let args = CheckArgs { paths: vec![file], pygeoapi: None, config: None, json: false };
     let (text, _) = report(&args, &Runs::new(UnitKinds::ALL, "local")).unwrap();
     assert!(!text.contains("not run here"), "{text}");
+}
+
+/// What a server refuses to load, and nothing else.
+#[test]
+fn packages_are_measured_by_the_servers_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("disk.yaml");
+    let volumes = "volumes: [{name: d, hostPath: {path: /data}}]";
+    let text = format!(
+        "processDescription: {{process: {{id: disk, version: 1.0.0}}}}\nexecutionUnit:\n  type: docker\n  image: i:1\n  \
+         command: [x]\n  kubernetes: {{{volumes}}}\n"
+    );
+    fs::write(&file, text).unwrap();
+    let on_cluster = |allows: bool| {
+        let settings = format!(
+            "executor: kubernetes\nkubernetes: {{agentImage: r:1, serverUrl: 'http://rutter:80', allowHostPaths: {allows}}}\n"
+        );
+        let config = folder.path().join("rutter.yaml");
+        fs::write(&config, settings).unwrap();
+        let config = crate::config::load(Some(&config), std::iter::empty(), json!({})).unwrap();
+        crate::place::runs(&config, &crate::place::containers(&config))
+    };
+    let args = || CheckArgs { paths: vec![file.clone()], pygeoapi: None, config: None, json: false };
+    let (text, right) = report(&args(), &on_cluster(false)).unwrap();
+    assert!(!right && text.contains("hostPath") && text.contains("1 fault"), "{text}");
+    for runs in [on_cluster(true), commands()] {
+        let (text, right) = report(&args(), &runs).unwrap();
+        assert!(right, "{text}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_named_and_wrong_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rutter.yaml");
+    fs::write(&config, "executor: moon\n").unwrap();
+    let args = CheckArgs {
+        paths: vec![folder.path().to_owned()],
+        pygeoapi: None,
+        config: Some(config),
+        json: false,
+    };
+    assert!(run(args).is_err());
 }

@@ -106,6 +106,7 @@ fn a_file_that_is_missing_is_told_and_nothing_is_written() {
 }
 
 fn check(file: &Path) -> (String, bool) {
-    let args = crate::check::CheckArgs { paths: vec![file.to_owned()], pygeoapi: None, json: false };
+    let args =
+        crate::check::CheckArgs { paths: vec![file.to_owned()], pygeoapi: None, config: None, json: false };
     crate::check::report(&args, &Runs::new(UnitKind::Command, "local")).unwrap()
 }

@@ -80,10 +80,7 @@ impl Entry {
 
     fn read(&mut self, stamp: Stamp, look: Look, runs: &Runs) -> bool {
         let (_, read) = file::load(&self.path);
-        let result = read.result.and_then(|process| {
-            let faults = runs.faults(&process, &self.path, read.id_place);
-            if faults.is_empty() { Ok(process) } else { Err(faults) }
-        });
+        let result = runs.allowed(read.result, &self.path, read.id_place);
         let still = Stamp::of(&self.path).ok().as_ref() == Some(&stamp);
         let sure = match look {
             Look::First => true,

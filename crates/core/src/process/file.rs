@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Fault, Finding, Notice, Process,
+    Fault, Finding, Notice, Process, Runs,
     located::Place,
     package::{self, Read},
     scan,
@@ -31,6 +31,13 @@ pub struct Checked {
 pub fn check(file: &Path) -> Checked {
     let (text, read) = load(file);
     Checked { file: file.to_owned(), text, result: read.result, notices: read.notices }
+}
+
+/// The same, by what a server allows: every fault for which it would not use the package.
+pub fn check_for(file: &Path, runs: &Runs) -> Checked {
+    let (text, read) = load(file);
+    let result = runs.allowed(read.result, file, read.id_place);
+    Checked { file: file.to_owned(), text, result, notices: read.notices }
 }
 
 /// Package files that a path means: a file itself, the package of a folder, or the packages in a folder.

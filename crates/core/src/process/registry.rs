@@ -89,8 +89,19 @@ impl Runs {
         })
     }
 
-    /// What the unit that would run may not ask for.
-    pub(super) fn faults(&self, process: &Process, file: &Path, place: Place) -> Vec<Fault> {
+    /// What was read, if the unit that would run asks for nothing that it may not.
+    pub(super) fn allowed(
+        &self,
+        read: Result<Process, Vec<Fault>>,
+        file: &Path,
+        place: Place,
+    ) -> Result<Process, Vec<Fault>> {
+        let process = read?;
+        let faults = self.faults(&process, file, place);
+        if faults.is_empty() { Ok(process) } else { Err(faults) }
+    }
+
+    fn faults(&self, process: &Process, file: &Path, place: Place) -> Vec<Fault> {
         let (Some(refuses), Some(unit)) = (&self.refuses, process.unit_for(self.kinds)) else {
             return Vec::new();
         };
