@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use crate::security::Security;
+use crate::{secrets::Secrets, security::Security};
 
 /// Where and how Jobs are made. Start from [`KubernetesConfig::new`].
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct KubernetesConfig {
     pub service_account: Option<String>,
     /// Service accounts that packages may name.
     pub allowed_service_accounts: Vec<String>,
+    /// Secrets of the namespace that packages may name. Absent = all.
+    pub secrets: Option<Vec<Secrets>>,
     /// Whether packages may mount folders of the machines.
     pub allow_host_paths: bool,
     /// What pods may do when the package is silent.
@@ -155,6 +157,7 @@ impl KubernetesConfig {
             server_ca: None,
             service_account: None,
             allowed_service_accounts: Vec::new(),
+            secrets: None,
             allow_host_paths: false,
             security: Security::Restricted,
             weakest_security: Security::Baseline,

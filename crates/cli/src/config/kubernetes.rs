@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use rutter_exec_kube::{Access, KubernetesConfig, Security};
+use rutter_exec_kube::{Access, KubernetesConfig, Secrets, Security};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,9 @@ pub(crate) struct Kubernetes {
     pub service_account: Option<String>,
     /// Further service accounts that packages may name.
     pub allowed_service_accounts: Vec<String>,
+    /// Secrets of the namespace that packages may name, `*` for anything; all of them when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<String>>,
     /// Whether packages may mount folders of the machines.
     pub allow_host_paths: bool,
     /// What pods may do when the package is silent.
@@ -159,6 +162,7 @@ impl Default for Kubernetes {
             tls: None,
             service_account: None,
             allowed_service_accounts: Vec::new(),
+            secrets: None,
             allow_host_paths: false,
             security: Level::Restricted,
             weakest_security: Level::Baseline,
@@ -207,6 +211,8 @@ impl Kubernetes {
                 ));
             }
         }
+        let secrets = self.secrets.iter().flatten().map(|written| written.parse::<Secrets>());
+        faults.extend(secrets.filter_map(Result::err).map(|error| format!("kubernetes.secrets: {error}")));
         for host in &self.registries.insecure {
             if host.is_empty() || host.contains(['/', '@', ' ']) {
                 faults.push(format!(
@@ -254,6 +260,8 @@ impl Kubernetes {
             server_ca: authority,
             service_account: self.service_account.clone(),
             allowed_service_accounts: self.allowed_service_accounts.clone(),
+            // Those that are no names were told at the start.
+            secrets: self.secrets.as_ref().map(|them| them.iter().filter_map(|it| it.parse().ok()).collect()),
             allow_host_paths: self.allow_host_paths,
             security: self.security.into(),
             weakest_security: self.weakest_security.into(),

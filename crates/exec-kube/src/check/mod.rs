@@ -11,7 +11,7 @@ mod spec;
 use rutter_core::process::{DockerUnit, EnvEntry, EnvValue, Process, why_not_alone};
 use serde_json::Value;
 
-use crate::{config::KubernetesConfig, security::Security, wishes};
+use crate::{config::KubernetesConfig, secrets, security::Security, wishes};
 
 /// What keeps a unit from being run on this cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,9 @@ pub(crate) fn check(
             let message = format!("{} would stand in the cluster for everybody to read", entry.name);
             faults.add(&format!("/env/{at}"), message, "write `value`, or secretName and secretKey");
         }
+        if let EnvValue::Secret { name, .. } = &entry.value {
+            faults.secret(&format!("/env/{at}"), name);
+        }
     }
     if let Some(kubernetes) = kubernetes {
         faults.security(kubernetes);
@@ -70,6 +73,9 @@ pub(crate) fn check(
             faults.metadata(&template["metadata"], "/kubernetes/podTemplate/metadata");
             faults.spec(&template["spec"], "/kubernetes/podTemplate/spec");
         }
+        let mut named = Vec::new();
+        secrets::named_in(kubernetes, "/kubernetes", &mut named);
+        named.iter().for_each(|(at, name)| faults.secret(at, name));
     }
     faults.found
 }
@@ -94,6 +100,18 @@ impl Faults<'_> {
     /// A member that is not allowed at all.
     fn forbid(&mut self, pointer: &str, why: &str) {
         self.add(pointer, why, "remove it");
+    }
+
+    fn secret(&mut self, pointer: &str, name: &str) {
+        let Some(allowed) = &self.config.secrets else { return };
+        if !allowed.iter().any(|it| it.has(name)) {
+            let remedy = "name one that is, or ask the operator to allow it (`kubernetes.secrets`)";
+            self.add(
+                pointer,
+                format!("names the Secret {name}, which is not allowed by this server"),
+                remedy,
+            );
+        }
     }
 
     fn security(&mut self, kubernetes: &Value) {

@@ -235,3 +235,35 @@ fn a_unit_without_a_command_is_refused_where_nobody_could_have_its_outputs() {
     let faults = of(file, &alone);
     assert!(faults[0].message.contains("`depth` is a file"), "{faults:?}");
 }
+
+#[test]
+fn secrets_that_the_operator_does_not_name_are_refused() {
+    let key = |name: &str| EnvEntry {
+        name: "KEY".to_owned(),
+        value: EnvValue::Secret { name: name.to_owned(), key: "k".to_owned() },
+    };
+    let env = [key("models-s3"), key("rutter-tokens")];
+    let kubernetes = json!({
+        "imagePullSecrets": [{"name": "models-registry"}, {"name": "other"}],
+        "volumes": [{"name": "x", "secret": {"secretName": "rutter-agents-tls"}}],
+        "podTemplate": {"spec": {"containers": [{"name": "main", "envFrom": [{"secretRef": {"name": "rutter-tokens"}}]}]}},
+    });
+    let refused = |allowed: Option<&[&str]>| {
+        let secrets = allowed.map(|them| them.iter().map(|it| it.parse().unwrap()).collect());
+        let config = KubernetesConfig { secrets, ..tests::config() };
+        check(&env, Some(&kubernetes), &config)
+    };
+    assert_eq!(refused(None), []);
+    assert_eq!(refused(Some(&["*"])), []);
+    let faults = refused(Some(&["models-*"]));
+    let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    let wanted = [
+        "/env/1",
+        "/kubernetes/imagePullSecrets/1",
+        "/kubernetes/volumes/0/secret/secretName",
+        "/kubernetes/podTemplate/spec/containers/0/envFrom/0/secretRef",
+    ];
+    assert_eq!(pointers, wanted);
+    assert!(faults[0].message.contains("rutter-tokens") && faults[0].remedy.contains("kubernetes.secrets"));
+    assert_eq!(refused(Some(&[])).len(), 6, "none at all");
+}
