@@ -27,6 +27,9 @@ use crate::{
 /// A segment of an archived log.
 const SEGMENT: u64 = 8 * 1024 * 1024;
 
+/// Spools that are kept open; there may be more running jobs than files that a process may open.
+const MOST_OPEN: usize = 256;
+
 /// Why a log could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -52,13 +55,28 @@ pub enum LogError {
 pub struct Logs {
     spool: PathBuf,
     objects: Objects,
-    open: Arc<Mutex<HashMap<AttemptName, Arc<tokio::sync::Mutex<OpenSpool>>>>>,
+    open: Arc<Mutex<HashMap<AttemptName, Spool>>>,
 }
+
+/// Of one attempt; one writer at a time.
+type Spool = Arc<tokio::sync::Mutex<Option<OpenSpool>>>;
 
 #[derive(Debug)]
 struct OpenSpool {
     file: fs::File,
     length: u64,
+}
+
+impl OpenSpool {
+    async fn open(path: &Path) -> Result<Self, LogError> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).await.map_err(|error| spool_error("making its folder", error))?;
+        }
+        let opening = |error| spool_error("opening", error);
+        let file = fs::OpenOptions::new().create(true).append(true).open(path).await.map_err(opening)?;
+        let length = file.metadata().await.map_err(opening)?.len();
+        Ok(Self { file, length })
+    }
 }
 
 /// A piece of a job's log: where it is and how long.
@@ -84,8 +102,12 @@ impl Logs {
     /// Add bytes that begin at `offset` of the attempt's log; those that are there already are skipped.
     /// Gives the new length: where the next bytes must begin.
     pub async fn append(&self, attempt: &AttemptName, offset: u64, bytes: &[u8]) -> Result<u64, LogError> {
-        let spool = self.spool_of(attempt).await?;
+        let spool = self.spool_of(attempt);
         let mut spool = spool.lock().await;
+        let spool = match &mut *spool {
+            Some(open) => open,
+            closed => closed.insert(OpenSpool::open(&self.spool_path(attempt)).await?),
+        };
         let known = spool.length.saturating_sub(offset);
         let fresh = match usize::try_from(known) {
             Ok(known) if offset <= spool.length && known < bytes.len() => &bytes[known..],
@@ -268,23 +290,14 @@ impl Logs {
         Ok(pieces)
     }
 
-    async fn spool_of(&self, attempt: &AttemptName) -> Result<Arc<tokio::sync::Mutex<OpenSpool>>, LogError> {
-        if let Some(open) = self.lock().get(attempt) {
-            return Ok(open.clone());
+    /// The spool of an attempt, perhaps not opened yet.
+    fn spool_of(&self, attempt: &AttemptName) -> Spool {
+        let mut open = self.lock();
+        if open.len() >= MOST_OPEN && !open.contains_key(attempt) {
+            // Those that nobody writes just now: they are opened again for their next bytes.
+            open.retain(|_, spool| Arc::strong_count(spool) > 1);
         }
-        let path = self.spool_path(attempt);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).await.map_err(|error| spool_error("making its folder", error))?;
-        }
-        let file = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .await
-            .map_err(|error| spool_error("opening", error))?;
-        let length = file.metadata().await.map_err(|error| spool_error("opening", error))?.len();
-        let open = Arc::new(tokio::sync::Mutex::new(OpenSpool { file, length }));
-        Ok(self.lock().entry(attempt.clone()).or_insert(open).clone())
+        open.entry(attempt.clone()).or_default().clone()
     }
 
     fn spool_path(&self, attempt: &AttemptName) -> PathBuf {
@@ -293,7 +306,7 @@ impl Logs {
             .join(format!("{}-{}.log", attempt.launch.launch, attempt.uid))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptName, Arc<tokio::sync::Mutex<OpenSpool>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptName, Spool>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

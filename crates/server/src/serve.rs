@@ -4,6 +4,7 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, response::Response, serve::Listener};
 use futures_util::{FutureExt, future::BoxFuture};
+use http::{HeaderValue, header::CONNECTION};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -33,7 +34,7 @@ pub async fn serve(listener: TcpListener, state: AppState, stop: watch::Receiver
             app.answer(request).await
         }
     };
-    connections(Clients::new(listener, limits.send_stall), &limits, stop, answer).await;
+    served(Clients::new(listener, limits.send_stall), Room::of(&limits), &limits, stop, answer).await;
 }
 
 /// Where agents come from.
@@ -56,15 +57,16 @@ pub async fn serve_agents(
 ) -> std::io::Result<()> {
     let limits = state.config.limits.clone();
     let router = routes::agents_router(state);
+    let room = Room { yields: true, ..Room::of(&limits) };
     match listener {
-        AgentsListener::Machine(listener) => connections(listener, &limits, stop, answers(router)).await,
+        AgentsListener::Machine(listener) => served(listener, room, &limits, stop, answers(router)).await,
         AgentsListener::Network(listener, None) => {
             let agents = Clients::new(listener, limits.send_stall);
-            connections(agents, &limits, stop, answers(router)).await;
+            served(agents, room, &limits, stop, answers(router)).await;
         }
         AgentsListener::Network(listener, Some(tls)) => {
             let agents = Encrypted::start(Clients::new(listener, limits.send_stall), tls)?;
-            connections(agents, &limits, stop, answers(router)).await;
+            served(agents, room, &limits, stop, answers(router)).await;
         }
     }
     Ok(())
@@ -100,19 +102,44 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn connections<L, A, F>(mut listener: L, limits: &Limits, mut stop: watch::Receiver<bool>, answer: A)
-where
+/// Connections that may be open.
+#[derive(Clone, Debug)]
+struct Room {
+    places: Arc<Semaphore>,
+    all: usize,
+    /// Whether a connection ends with its answer while half of the places are taken. There may be more running jobs than places,
+    /// and one that logs now and then must not hold a place that another one waits for.
+    yields: bool,
+}
+
+impl Room {
+    fn of(limits: &Limits) -> Self {
+        let all = limits.connections.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(all)), all, yields: false }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.yields && self.places.available_permits() < self.all / 2
+    }
+}
+
+async fn served<L, A, F>(
+    mut listener: L,
+    room: Room,
+    limits: &Limits,
+    mut stop: watch::Receiver<bool>,
+    answer: A,
+) where
     L: Listener,
     A: Fn(Request, L::Addr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
     L::Addr: Clone + Send + Sync + 'static,
 {
-    let room = Arc::new(Semaphore::new(limits.connections));
     let mut open = JoinSet::new();
     loop {
         let accepted = async {
             // The semaphore is never closed.
-            let permit = room.clone().acquire_owned().await;
+            let permit = room.places.clone().acquire_owned().await;
             (permit, listener.accept().await)
         };
         let (permit, (io, peer)) = tokio::select! {
@@ -120,7 +147,17 @@ where
             Some(_) = open.join_next() => continue,
             accepted = accepted => accepted,
         };
-        let (answer, limits, stop) = (answer.clone(), limits.clone(), stop.clone());
+        let (answer, limits, stop, room) = (answer.clone(), limits.clone(), stop.clone(), room.clone());
+        let answer = move |request: Request, peer: L::Addr| {
+            let (answered, room) = (answer(request, peer), room.clone());
+            async move {
+                let mut response = answered.await;
+                if room.is_crowded() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
+        };
         open.spawn(async move {
             connection(io, peer, &limits, stop, answer).await;
             drop(permit);

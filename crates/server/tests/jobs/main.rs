@@ -8,6 +8,7 @@ mod common;
 mod agents;
 mod alone;
 mod callbacks;
+mod crowd;
 mod events;
 mod execution;
 mod list;
