@@ -1,6 +1,11 @@
 //! Attempts: each is shown with its end and its log, and what happens to machines is none of the program's.
 
-use rutter_e2e::{shell, wait_until};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+};
+
+use rutter_e2e::{Client, Package, shell, wait_until};
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,4 +79,78 @@ fn evictions_are_no_failures_and_are_counted() {
     });
     client.delete(&job).expect(200);
     wait_until("nothing of it runs", || pods_of(&job).is_empty());
+}
+
+/// A reference is fetched in the pod, and what it gives breaks the process description: it would in every attempt.
+#[test]
+fn a_bad_input_is_not_tried_again() {
+    let _turn = bed::turn();
+    let address = bed::cluster().address();
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let url = format!("http://{}/n.json", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let head =
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close";
+            let _ = stream.write_all(format!("{head}\r\n\r\n11").as_bytes());
+        }
+    });
+    let number = json!({"schema": {"type": "number", "maximum": 10}});
+    let strict = shell("strict", "echo ran").input("number", number).config("retries", json!(3));
+    let server = bed::with(&[strict], &format!("references: {{allow: [{address}]}}")).start();
+    let client = server.client();
+    let job = client.submit("strict", &json!({"number": {"href": url}}));
+    let status = client.finish(&job);
+    assert_eq!(status["status"], "failed", "{status}");
+    let told = status["exception"]["type"].as_str().unwrap();
+    assert!(
+        told.ends_with("InvalidParameterValue") && status.to_string().contains("/inputs/number"),
+        "{status}"
+    );
+    assert!(status.get("attempts").is_none(), "one attempt: {status}");
+    wait_until("its Job failed", || {
+        let jobs = jobs_of(&job);
+        let conditions =
+            jobs.iter().flat_map(|job| job["status"]["conditions"].as_array().into_iter().flatten());
+        jobs.is_empty() || conditions.into_iter().any(|it| it["reason"] == "PodFailurePolicy")
+    });
+    assert!(pods_of(&job).len() <= 1);
+    assert!(!client.get(&format!("{job}/logs")).text().contains("ran"));
+}
+
+/// Published, and its pod does not exit: something else in it goes on.
+fn lingers() -> Package {
+    let side = json!({"name": "side", "image": bed::TOOLS, "command": ["sleep", "600"]});
+    let kubernetes = json!({"podTemplate": {"spec": {"containers": [{"name": "main"}, side]}}});
+    shell("lingers", "echo made in $HOSTNAME").unit("kubernetes", kubernetes).config("retries", json!(3))
+}
+
+fn result(client: &Client, job: &str) -> String {
+    client.get(&format!("{job}/results/out")).expect(200).text()
+}
+
+/// The cluster would start the whole model again.
+#[test]
+fn what_is_published_stays_so_whatever_becomes_of_its_pod() {
+    let _turn = bed::turn();
+    let server = bed::server(&[lingers()]).start();
+    let client = server.client();
+    let jobs = [0, 1].map(|_| client.submit("lingers", &json!({})));
+    let published = jobs.each_ref().map(|job| {
+        assert_eq!(client.finish(job)["status"], "successful");
+        (client.status(job), result(&client, job))
+    });
+    let pods = jobs.each_ref().map(|job| name_of(&pods_of(job)[0]));
+    bed::cluster().evict(&pods[0]).unwrap();
+    bed::cluster().kubectl(["delete", "pod", &pods[1], "--wait=false"]).unwrap();
+    for ((job, pod), (status, made)) in jobs.iter().zip(&pods).zip(published) {
+        assert_eq!(made, format!("made in {pod}\n"));
+        wait_until("nothing of it runs", || pods_of(job).is_empty());
+        wait_until("its Job is let go", || {
+            jobs_of(job).iter().all(|job| job["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty))
+        });
+        assert_eq!(client.status(job), status);
+        assert_eq!(result(&client, job), made);
+    }
 }
