@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{Client, Package};
 
 /// How long anything may take before a test gives up; no test waits that long when all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
