@@ -158,7 +158,7 @@ fn an_image_that_is_not_there() {
 #[test]
 fn a_machine_that_is_lost() {
     let _turn = bed::turn();
-    let lines = "  stuckSeconds: 1\n  pendingSeconds: 20";
+    let lines = "  stuckSeconds: 1\n  pendingSeconds: 40";
     let server = bed::with(&[shell("lost", "echo began; sleep 600")], lines).start();
     let client = server.client();
     let job = client.submit("lost", &json!({}));
