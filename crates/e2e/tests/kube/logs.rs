@@ -68,7 +68,7 @@ fn many_jobs_log_at_once_and_every_line_arrives_once() {
     let talks = shell("talks", line).config("cpuMin", json!(0.01)).config("memoryMin", json!(0.03));
     let server = bed::server(&[talks]).start();
     let client = server.client();
-    let jobs: Vec<_> = (0..20).map(|_| client.submit("talks", &json!({}))).collect();
+    let jobs: Vec<_> = (0..12).map(|_| client.submit("talks", &json!({}))).collect();
     for job in &jobs {
         let status = client.finish(job);
         assert_eq!(status["status"], "successful", "{status}");
