@@ -59,8 +59,7 @@ pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
 
 /// What `rutter serve` would read here; the defaults where that can't be used.
 pub(crate) fn configuration(file: Option<PathBuf>) -> (Config, Vec<Finding>) {
-    let fallback = Path::new("rutter.yaml");
-    let file = file.or_else(|| fallback.is_file().then(|| fallback.to_owned()));
+    let file = file.or_else(crate::config::usual_file);
     match crate::config::load(file.as_deref(), std::env::vars(), serde_json::json!({})) {
         Ok(config) => {
             let said = file.map(|file| Finding::Good(format!("{} can be used", file.display())));

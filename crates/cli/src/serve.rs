@@ -38,8 +38,6 @@ use crate::{
     pygeoapi,
 };
 
-/// Configuration files that are looked for.
-const FALLBACKS: [&str; 2] = ["rutter.yaml", "/etc/rutter/rutter.yaml"];
 /// Folder for packages made from a file of pygeoapi, in the data folder.
 const CONVERTED: &str = "pygeoapi";
 /// How long a start waits for the address and the lock of a server that was killed.
@@ -91,8 +89,7 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 pub(crate) fn configuration(args: ServeArgs) -> anyhow::Result<Config> {
-    let usual = FALLBACKS.map(Path::new).into_iter().find(|path| path.is_file());
-    let file = args.config.or_else(|| usual.map(Path::to_owned));
+    let file = args.config.or_else(crate::config::usual_file);
     let mut flags = Map::new();
     if let Some(listen) = args.listen {
         flags.insert("server".into(), json!({ "listen": listen }));

@@ -57,6 +57,11 @@ pub(crate) enum ConfigError {
     Values(Vec<String>),
 }
 
+/// The configuration file that is there when none is named.
+pub(crate) fn usual_file() -> Option<PathBuf> {
+    ["rutter.yaml", "/etc/rutter/rutter.yaml"].map(PathBuf::from).into_iter().find(|path| path.is_file())
+}
+
 /// Read the configuration; `flags` is merged last. Relative paths in the file become relative to its folder.
 pub(crate) fn load(
     file: Option<&Path>,

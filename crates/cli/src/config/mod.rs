@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use jobs::Jobs;
 pub(crate) use kubernetes::Kubernetes;
-pub(crate) use load::{load, load_upon};
+pub(crate) use load::{load, load_upon, usual_file};
 pub(crate) use local::{ContainerEngine, Local};
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use references::References;
