@@ -19,6 +19,14 @@ pub(crate) struct Built {
     pub(crate) agent: PathBuf,
 }
 
+/// What tests put onto their machines.
+pub(crate) struct TestImage {
+    /// The agent, static.
+    pub(crate) agent: PathBuf,
+    /// The server's image, as an archive.
+    pub(crate) archive: PathBuf,
+}
+
 /// Build both, side by side as in the tarball: a server takes the agent that lies beside it.
 pub(crate) fn build() -> anyhow::Result<Built> {
     let built = program("rutter-agent", "agent")?;
@@ -34,7 +42,7 @@ pub(crate) fn run() -> anyhow::Result<PathBuf> {
     let built = build()?;
     let name = format!("rutter-{}-{}", env!("CARGO_PKG_VERSION"), triple()?);
     println!("{}", tarball(&built, &name)?);
-    let image = image(&built, &name)?;
+    let image = image(&built, "image", &name)?;
     println!("{}", image.display());
     Ok(image)
 }
@@ -67,23 +75,25 @@ fn copy_tracked(parts: &[&str], folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The image of `deploy/Dockerfile` as an archive that every engine loads, and the folder that an engine makes it of.
-fn image(built: &Built, name: &str) -> anyhow::Result<PathBuf> {
-    let context = shell::target().join("image");
+/// The image of `deploy/Dockerfile` as an archive that every engine loads; beside it `folder`, of which an engine makes it.
+fn image(built: &Built, folder: &str, name: &str) -> anyhow::Result<PathBuf> {
+    let context = shell::target().join(folder);
     put(built, &context)?;
     fs::create_dir_all(context.join("data"))?;
-    let image = Image::scratch(&format!("localhost/rutter:{}", env!("CARGO_PKG_VERSION")))
-        // Not at /rutter: below that path pods of jobs have their volumes, in this image too.
-        .file("/bin/rutter", &built.server, 0o755)
-        .file("/rutter-agent", &built.agent, 0o755)
-        .directory("/data", 0o1777)
-        .user("65532:65532")
-        .entrypoint(["/bin/rutter"])
-        .command(["serve"]);
-    let archive = image.archive()?;
+    let dockerfile = shell::root().join("deploy/Dockerfile");
+    let tag = format!("localhost/rutter:{}", env!("CARGO_PKG_VERSION"));
+    let archive = Image::dockerfile(&tag, &dockerfile, &context)?.archive()?;
     let file = shell::target().join("package").join(format!("{name}.image.tar"));
+    fs::create_dir_all(file.parent().context("it is below the target folder")?)?;
     fs::copy(archive.path(), &file).with_context(|| format!("could not write {}", file.display()))?;
     Ok(file)
+}
+
+/// The same image of programs that are built as quickly as those of the tests.
+pub(crate) fn test_image() -> anyhow::Result<TestImage> {
+    let (server, agent) = (program("rutter", "dev")?, program("rutter-agent", "dev")?);
+    let archive = image(&Built { server, agent: agent.clone() }, "test-image", "rutter-test")?;
+    Ok(TestImage { agent, archive })
 }
 
 fn put(built: &Built, folder: &Path) -> anyhow::Result<()> {
@@ -101,6 +111,8 @@ pub(crate) fn program(package: &str, profile: &str) -> anyhow::Result<PathBuf> {
     let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"));
     let mut build =
         shell::command(&["cargo", "build", "--profile", profile, "--target", &triple, "--package", package]);
+    // Whatever the profile: it is copied into images, and nothing reads its lines there.
+    build.env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
     shell::run_command(build.env(variable, "-C target-feature=+crt-static"))?;
     // Cargo's oldest profile has a folder of another name.
     let folder = if profile == "dev" { "debug" } else { profile };

@@ -35,6 +35,9 @@ enum Task {
         /// Also run what is too slow for every change.
         #[arg(long)]
         full: bool,
+        /// Run only these, by arguments of `cargo test`, such as -p rutter-e2e --test kube logs.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, conflicts_with = "full")]
+        only: Vec<String>,
     },
     /// Check formatting, lints, dependency policy and generated files.
     Lint,
@@ -67,7 +70,8 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Demo { args } => demo::run(&args),
-        Task::Test { full } => test::run(full),
+        Task::Test { full, only } if only.is_empty() => test::run(full),
+        Task::Test { only, .. } => test::only(&only),
         Task::Lint => lint::run(),
         Task::Schemas => schemas::write(),
         Task::Dist => dist::run().map(|_| ()),

@@ -1,10 +1,14 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
 use anyhow::Context;
 
-use crate::{blocks, demo, deployed, dist, lint, python, shell};
+use crate::{
+    blocks, demo, deployed,
+    dist::{self, TestImage},
+    lint, python, shell,
+};
 
 pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     install()?;
@@ -12,27 +16,40 @@ pub(crate) fn run(full: bool) -> anyhow::Result<()> {
     shell::run(&["cargo", "build", "--package", "rutter"])?;
     let mut tests =
         shell::command(&["cargo", "test", "--workspace", "--no-fail-fast", "--", "--test-threads=4"]);
-    let agent = dist::program("rutter-agent", "dev")?;
-    tell(&mut tests, &agent);
+    let image = dist::test_image()?;
+    tell(&mut tests, &image);
     shell::run_command(&mut tests)?;
     python::clients()?;
     blocks::readme().context("a block of README.md does not do what it says")?;
-    if full { slow(&agent) } else { Ok(()) }
+    if rutter_testcluster::usable()? {
+        deployed::run(Some(image.archive.clone())).context("docs/kubernetes.md does not do what it says")?;
+    }
+    if full { slow(&image) } else { Ok(()) }
+}
+
+/// Some tests, with all that they need.
+pub(crate) fn only(arguments: &[String]) -> anyhow::Result<()> {
+    install()?;
+    shell::run(&["cargo", "build", "--package", "rutter"])?;
+    let mut tests = shell::command(&["cargo", "test"]);
+    tell(tests.args(arguments), &dist::test_image()?);
+    shell::run_command(&mut tests)
 }
 
 /// What the tests are about.
-fn tell(tests: &mut Command, agent: &Path) {
+fn tell(tests: &mut Command, image: &TestImage) {
     tests.env("RUTTER_BINARY", shell::target().join("debug/rutter"));
-    tests.env("RUTTER_STATIC_AGENT", agent);
+    tests.env("RUTTER_STATIC_AGENT", &image.agent);
+    tests.env("RUTTER_IMAGE", &image.archive);
 }
 
 /// What is too slow for every change: the flood of a large model, faults around fifty jobs on a cluster, the demo, and the
-/// way of docs/kubernetes.md with the programs as they are shipped.
-fn slow(agent: &Path) -> anyhow::Result<()> {
+/// way of docs/kubernetes.md again, with programs built as those that are shipped.
+fn slow(image: &TestImage) -> anyhow::Result<()> {
     shell::run(&["cargo", "run", "--release", "--package", "rutter-examples", "--example", "big"])?;
     if rutter_testcluster::usable()? {
         let mut storm = shell::command(&["cargo", "test", "--package", "rutter-e2e", "--test", "storm"]);
-        tell(&mut storm, agent);
+        tell(&mut storm, image);
         shell::run_command(&mut storm)?;
     }
     demo::run(&["--once".into(), "--listen".into(), "127.0.0.1:0".into()])?;

@@ -9,4 +9,4 @@ mod process;
 
 pub use client::{Answer, Client};
 pub use package::{Package, shell};
-pub use process::{Server, ServerBuilder, binary, static_agent, wait_until};
+pub use process::{IMAGE, Server, ServerBuilder, binary, image, static_agent, wait_until};

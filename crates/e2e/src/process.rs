@@ -33,6 +33,15 @@ pub fn static_agent() -> PathBuf {
     path.filter(|path| path.is_file()).expect("RUTTER_STATIC_AGENT names the agent: run `cargo xtask test`")
 }
 
+/// The server's image as an archive; pods of jobs take their agent from it.
+pub fn image() -> PathBuf {
+    let path = std::env::var_os("RUTTER_IMAGE").map(PathBuf::from);
+    path.filter(|path| path.is_file()).expect("RUTTER_IMAGE names the image: run `cargo xtask test`")
+}
+
+/// Its name in there.
+pub const IMAGE: &str = concat!("localhost/rutter:", env!("CARGO_PKG_VERSION"));
+
 /// Wait until something holds.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();

@@ -124,10 +124,12 @@ async fn follow<K>(
 
 /// A cluster that is away is told by others, once for all that concerns; and any watch may break off, if the next holds.
 fn is_worth_a_word(error: &watcher::Error, breaks: u32) -> bool {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(error) | WatchStartFailed(error) => !fault::is_away(error),
         WatchFailed(_) => breaks > 1,
+        // What happened since was compacted: the list that follows makes up for it.
+        WatchError(status) if status.code == 410 => breaks > 1,
         _ => true,
     }
 }

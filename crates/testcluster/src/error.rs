@@ -88,6 +88,17 @@ pub enum Error {
         /// What was there.
         text: String,
     },
+    /// What only an engine can do.
+    #[error("{}:{line}: only FROM scratch, COPY of a file or an empty folder, USER, WORKDIR, EXPOSE, ENTRYPOINT and CMD \
+             as lists are done without an engine: {text}", file.display())]
+    Instruction {
+        /// The Dockerfile.
+        file: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+    },
     /// A file for an image is not there.
     #[error("cannot put {} into the image {image}", file.display())]
     Image {

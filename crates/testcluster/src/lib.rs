@@ -26,6 +26,7 @@ mod cluster;
 mod component;
 mod config;
 mod cut;
+mod dockerfile;
 mod error;
 mod etcd;
 mod forward;

@@ -83,3 +83,34 @@ fn the_same_files_make_the_same_image() {
     assert_eq!(read(&example()), read(&example()));
     assert_ne!(read(&example()), read(&example().env("C", "d")));
 }
+
+#[test]
+fn a_dockerfile_that_only_copies_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("program"), "a program").unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let dockerfile = folder.path().join("Dockerfile");
+    let text = "# note\nFROM scratch\n\nCOPY program /bin/program\nCOPY --chmod=1777 empty /data\nUSER 5:6\n\
+                EXPOSE 8080 8443\nENTRYPOINT [\"/bin/program\"]\nCMD [\"serve\", \"now\"]\n";
+    std::fs::write(&dockerfile, text).unwrap();
+    let built = Image::dockerfile("localhost/example:1", &dockerfile, folder.path()).unwrap();
+    let wanted = Image::scratch("localhost/example:1")
+        .file("/bin/program", folder.path().join("program"), 0o755)
+        .directory("/data", 0o1777)
+        .user("5:6")
+        .entrypoint(["/bin/program"])
+        .command(["serve", "now"]);
+    assert_eq!(read(&built), read(&wanted));
+}
+
+#[test]
+fn what_needs_an_engine_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let dockerfile = folder.path().join("Dockerfile");
+    for instruction in ["FROM debian:13", "RUN make", "COPY --from=build a b", "CMD serve", "ADD a b"] {
+        std::fs::write(&dockerfile, format!("FROM scratch\n{instruction}\n")).unwrap();
+        let refused = Image::dockerfile("localhost/example:1", &dockerfile, folder.path()).unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains("Dockerfile:2: ") && told.ends_with(instruction), "{told}");
+    }
+}

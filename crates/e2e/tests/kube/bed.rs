@@ -6,20 +6,18 @@ use std::sync::{
 };
 
 use rcgen::{CertificateParams, KeyPair, SanType};
-use rutter_e2e::{Package, Server, ServerBuilder, binary, static_agent, wait_until};
+use rutter_e2e::{IMAGE, Package, Server, ServerBuilder, binary, image, wait_until};
 use rutter_testcluster::{Cluster, Image, Options};
 use serde_json::Value;
 
 /// Image of the tests' programs: a shell and the usual tools.
 pub(crate) const TOOLS: &str = "localhost/tools:1";
-const AGENT: &str = "localhost/rutter-agent:1";
 /// A user without any rights at first.
 pub(crate) const MANAGER: &str = "k8s-job-manager";
 
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
     let cluster = Cluster::up(Options::new().user(MANAGER, &[])).expect("a cluster");
-    let agent = Image::scratch(AGENT).file("/rutter-agent", static_agent(), 0o755);
-    cluster.import(&agent).expect("the agent's image");
+    cluster.import_archive(&image()).expect("the server's image");
     cluster.import(&Image::busybox(TOOLS).workdir("/tmp")).expect("the image of programs");
     cluster
 });
@@ -59,7 +57,7 @@ pub(crate) fn server_of_images(packages: &[Package], further: &str) -> ServerBui
 kubernetes:
   kubeconfig: {kubeconfig}
   namespace: {namespace}
-  agentImage: {AGENT}
+  agentImage: {IMAGE}
   listen: {address}:{port}
   serverUrl: https://{address}:{port}
   serverAddressIsFixed: true
