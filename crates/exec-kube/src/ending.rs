@@ -58,20 +58,28 @@ pub(crate) async fn remove(shared: &Shared, name: LaunchName) -> Result<(), Exec
     }
 }
 
-/// Forget a launch: a Job that is over goes when its time is up, another one is deleted.
+/// Forget a launch: a Job that is over goes when its time is up, another one is deleted. So is one whose pods hold volumes of
+/// their own: somebody pays for these until the pods are gone.
 pub(crate) async fn release(shared: &Shared, name: LaunchName) -> Result<(), ExecutorError> {
     if shared.unsure().remove(&name) {
         // Not the end of a launch, but of a failed try to make it: the next try needs what this one may have made.
         return Ok(());
     }
     let Some(mut job) = shared.job(name).await? else { return Ok(()) };
-    if !is_finished(&job) {
+    let is_kept = is_finished(&job) && (shared.config.records || !holds_volumes(&job));
+    if !is_kept {
         // Once: it makes the cluster's own clearing change the Job again.
         delete(shared, name, &job).await?;
         let Some(deleted) = shared.job(name).await? else { return Ok(()) };
         job = deleted;
     }
     let_go(&shared.jobs, job).await.map_err(fault::other("release a job in the cluster"))
+}
+
+fn holds_volumes(job: &Job) -> bool {
+    let pod = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let volumes = pod.and_then(|pod| pod.volumes.as_ref());
+    volumes.into_iter().flatten().any(|volume| volume.ephemeral.is_some())
 }
 
 /// Why our finalizer could not be taken off a Job.

@@ -13,4 +13,5 @@ mod logs;
 mod objects;
 mod package_files;
 mod retries;
+mod scratch;
 mod theirs;

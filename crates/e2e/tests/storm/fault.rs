@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     PodDeleted,
     JobDeleted,
     AgentKilled,
+    ProgramOutOfMemory,
+    ContainerOutOfMemory,
     ServerUnreachable,
     ObjectsReadOnly,
     NodeLost,
@@ -47,7 +49,7 @@ enum Cure {
 
 impl Fault {
     /// All, with the seconds that each lasts after the jobs were let go; the last one moves every job.
-    pub(crate) const IN_TURN: [(Self, u64); 14] = [
+    pub(crate) const IN_TURN: [(Self, u64); 16] = [
         (Self::ServerKilled, 5),
         (Self::SecondServer, 0),
         (Self::ApiServerDown, 30),
@@ -59,6 +61,8 @@ impl Fault {
         (Self::PodDeleted, 0),
         (Self::JobDeleted, 0),
         (Self::AgentKilled, 0),
+        (Self::ProgramOutOfMemory, 0),
+        (Self::ContainerOutOfMemory, 0),
         (Self::ServerUnreachable, 60),
         (Self::ObjectsReadOnly, 30),
         (Self::NodeLost, 25),
@@ -109,6 +113,19 @@ impl Fault {
             }
             Self::AgentKilled => {
                 world.may_fail(&jobs[0], &["agent-lost"]);
+                let _ = cluster.kill_container(&pod(), "main");
+                Cure::Nothing
+            }
+            Self::ProgramOutOfMemory => {
+                world.may_fail(&jobs[0], &["out-of-memory"]);
+                world.open(&format!("{}.eats", pod()));
+                Cure::Nothing
+            }
+            Self::ContainerOutOfMemory => {
+                world.may_fail(&jobs[0], &["out-of-memory"]);
+                world.open(&format!("{}.feeds", pod()));
+                world.is_fed(&jobs[0]);
+                // What the kernel left of it, or nothing.
                 let _ = cluster.kill_container(&pod(), "main");
                 Cure::Nothing
             }

@@ -11,6 +11,7 @@ mod aftermath;
 #[allow(dead_code, reason = "each test file uses its own part")]
 #[path = "../kube/bed.rs"]
 mod bed;
+mod disrupted;
 mod fault;
 #[allow(dead_code, reason = "each test file uses its own part")]
 #[path = "../kube/objects.rs"]

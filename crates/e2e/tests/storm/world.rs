@@ -65,8 +65,14 @@ impl World {
         let gates = tempfile::Builder::new().prefix("rutter-gates").tempdir().unwrap();
         fs::set_permissions(gates.path(), fs::Permissions::from_mode(0o755)).unwrap();
         // What it writes names the pod: of several attempts only one can be the author.
-        let line = "echo began in $HOSTNAME; until [ -e /gates/$0 ]; do sleep 1; done; head -c 300000 /dev/zero \
-                    > $RUTTER_OUT/data; echo made in $HOSTNAME";
+        let line = "eat() { x=xxxxxxxx; while true; do x=$x$x; done; }
+                    echo began in $HOSTNAME
+                    until [ -e /gates/$0 ]; do
+                        [ ! -e /gates/$HOSTNAME.eats ] || eat
+                        [ ! -e /gates/$HOSTNAME.feeds ] || { (eat); echo its child was ended; sleep 600; }
+                        sleep 1
+                    done
+                    head -c 300000 /dev/zero > $RUTTER_OUT/data; echo made in $HOSTNAME";
         let bytes = json!({"schema": {"type": "string", "contentEncoding": "binary",
             "contentMediaType": "application/octet-stream"}});
         let work = shell("work", line)
@@ -75,6 +81,7 @@ impl World {
             .output("data", bytes)
             .config("cpuMin", json!(0.01))
             .config("memoryMin", json!(0.03))
+            .config("memoryMax", json!(0.06))
             .unit(
                 "kubernetes",
                 json!({
@@ -156,6 +163,15 @@ impl World {
 
     pub(crate) fn open(&self, gate: &str) {
         fs::write(self.gates.path().join(gate), "").unwrap();
+    }
+
+    /// Wait until a child of a job's program took all memory, or the job ended for something else that happens.
+    pub(crate) fn is_fed(&self, job: &str) {
+        let client = self.client();
+        self.eventually(&format!("{job} has no memory left"), || {
+            client.get(&format!("{job}/logs")).text().contains("its child was ended")
+                || client.status(job)["finished"].is_string()
+        });
     }
 
     pub(crate) fn may_fail(&mut self, job: &str, exceptions: &[&'static str]) {
