@@ -389,6 +389,7 @@ fn server_config(
         trusted_proxies: networks(&server.trusted_proxies)?,
         access,
         caller_token,
+        eox_requests: server.eox_requests,
         allowed_origins: server.allowed_origins.clone(),
         title: server.title.clone(),
         description: server.description.clone(),

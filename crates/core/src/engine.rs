@@ -84,6 +84,8 @@ pub struct Engine(pub(crate) Arc<Parts>);
 pub struct Submission<'a> {
     /// The process.
     pub process: &'a Process,
+    /// Id that the job must have; absent = a new one.
+    pub id: Option<JobId>,
     /// The request.
     pub request: ExecuteRequest,
     /// The same as received; kept with the job, secrets masked.
@@ -124,6 +126,9 @@ pub enum SubmitError {
     /// The key was used for another request.
     #[error("the Idempotency-Key was used for another request body")]
     KeyReused,
+    /// The id is not new. Whether it is another caller's is not told.
+    #[error("the id of the job is taken")]
+    IdTaken,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -194,6 +199,7 @@ impl Engine {
                     parts.signal(Signal::Waits(job.id, plan.needs));
                     return Ok(Submitted { job, known: false });
                 }
+                Inserted::Taken => return Err(SubmitError::IdTaken),
                 Inserted::Known { body_digest, .. } if body_digest != submission.body_digest => {
                     return Err(SubmitError::KeyReused);
                 }
@@ -357,7 +363,7 @@ impl Parts {
 fn new_job(submission: &Submission<'_>, shape: crate::job::ResponseShape, now: Timestamp) -> Job {
     let process = submission.process;
     Job {
-        id: JobId::generate(),
+        id: submission.id.unwrap_or_else(JobId::generate),
         process: process.id.clone(),
         process_version: process.description.summary.version.clone(),
         owner: submission.caller.clone(),

@@ -24,7 +24,8 @@ pub trait JobStore: Send + Sync {
     async fn set_instance(&self, id: InstanceId) -> Result<(), StoreError>;
 
     /// Store a new job with its plan. If it has a key, a job of the same owner and process already stored under this key
-    /// is returned instead, atomically: of any number of concurrent calls exactly one inserts.
+    /// is returned instead, atomically: of any number of concurrent calls exactly one inserts. An id that a job has or had
+    /// is not given again.
     async fn insert(&self, job: &Job, plan: &Plan) -> Result<Inserted, StoreError>;
 
     /// One job.
@@ -93,6 +94,8 @@ pub enum Inserted {
         /// Digest of the body that made it.
         body_digest: String,
     },
+    /// A job has the id, or one that was removed had it.
+    Taken,
 }
 
 /// Which jobs (query parameters of `GET /jobs`, `/req/job-list`). Empty lists do not filter.

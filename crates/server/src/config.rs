@@ -26,6 +26,9 @@ pub struct ServerConfig {
     pub access: Access,
     /// What callers of processes with `callerToken: required` must send.
     pub caller_token: Option<CallerToken>,
+    /// Whether requests are understood as EOX's pygeoapi-kubernetes-papermill understood them: an alias of execution,
+    /// asynchronous unless the client says that it waits, ids of jobs chosen by clients.
+    pub eox_requests: bool,
     /// Origins of web pages that may call; `*` = any.
     pub allowed_origins: Vec<String>,
     /// Name on the landing page.
@@ -113,6 +116,7 @@ impl Default for ServerConfig {
             trusted_proxies: Vec::new(),
             access: Access::Open,
             caller_token: None,
+            eox_requests: false,
             allowed_origins: vec!["*".into()],
             title: "Rutter".into(),
             description: None,

@@ -114,6 +114,9 @@ pub enum ApiError {
     /// The same key with another body.
     #[error("this Idempotency-Key was used for another request; use a new key for a new request")]
     KeyReused,
+    /// A job id that is not new.
+    #[error("the id in job_id is taken; send a new UUID, or none")]
+    IdTaken,
     /// No unit of the process can run here.
     #[error("{reason}")]
     NotRunnable {
@@ -203,6 +206,7 @@ impl From<SubmitError> for ApiError {
             SubmitError::Invalid(faults) => Self::Invalid(faults),
             SubmitError::NotRunnable { reason } => Self::NotRunnable { reason },
             SubmitError::KeyReused => Self::KeyReused,
+            SubmitError::IdTaken => Self::IdTaken,
             SubmitError::Store(error) => error.into(),
         }
     }
@@ -248,6 +252,7 @@ impl ApiError {
             Self::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too-large", "the body is too large"),
             Self::BodyStopped => (S::REQUEST_TIMEOUT, "body-stopped", "the body stopped coming"),
             Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "the key was used before"),
+            Self::IdTaken => (S::CONFLICT, "job-id-taken", "the id is taken"),
             Self::NotRunnable { .. } => (S::NOT_IMPLEMENTED, "not-runnable", "the process can't run here"),
             Self::SyncTimeout { .. } => (S::GATEWAY_TIMEOUT, "sync-timeout", "the results take longer"),
             Self::Unauthorized { .. } => (S::UNAUTHORIZED, "unauthorized", "authentication is needed"),

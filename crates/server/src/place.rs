@@ -46,7 +46,7 @@ impl Place {
             ("api", (None, ..)) => Self::Api,
             ("processes", (None, ..)) => Self::Processes,
             ("processes", (Some(_), None, _)) => Self::Process,
-            ("processes", (Some(_), Some("execution"), None)) => Self::Execution,
+            ("processes", (Some(_), Some("execution" | "jobs"), None)) => Self::Execution,
             ("jobs", (None, ..)) => Self::Jobs,
             ("jobs", (Some(_), None, _)) => Self::Job,
             ("jobs", (Some(_), Some("results"), None)) => Self::Results,

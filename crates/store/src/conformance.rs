@@ -124,6 +124,7 @@ pub async fn run<S: JobStore>(empty: impl Fn() -> S) {
     replaces_by_compare_and_set(&empty()).await;
     never_changes_a_job_that_is_over(&empty()).await;
     knows_keys(&empty()).await;
+    gives_no_id_twice(&empty()).await;
     lists_newest_first_in_stable_pages(&empty()).await;
     filters(&empty()).await;
     filters_by_duration(&empty()).await;
@@ -521,6 +522,19 @@ async fn lists_exactly_at_limits(store: &impl JobStore) {
     assert_eq!(found.first().copied(), last);
     assert!(list(exactly(at(0), at(0)), 1_029).await.1);
     assert_eq!(list(JobFilter::default(), 0).await, (vec![], false));
+}
+
+/// An id that a client chose is nobody else's: not while its job is there, and not afterwards.
+async fn gives_no_id_twice(store: &impl JobStore) {
+    let (job, plan) = sample("flood");
+    add(store, &job).await;
+    let other = Job { id: job.id, owner: Some("eve".parse().expect("a name")), ..sample("other").0 };
+    assert_eq!(store.insert(&other, &plan).await.expect("answered"), Inserted::Taken);
+    assert_eq!(store.get(job.id).await.expect("read"), Some(Arc::new(job.clone())));
+    change(store, job.clone().dismissed(at(1)).expect("active")).await;
+    assert!(store.remove(job.id, at(2)).await.expect("removed"));
+    assert_eq!(store.insert(&other, &plan).await.expect("answered"), Inserted::Taken);
+    assert_eq!(store.get(job.id).await.expect("read"), None);
 }
 
 /// What a key names is there: once the job is removed, the same request makes a new one.

@@ -114,6 +114,9 @@ impl JobStore for MemoryStore {
         if let Some(known) = key_name(job).and_then(|name| state.keys.get(&name)) {
             return Ok(Inserted::Known { id: known.job, body_digest: known.body_digest.clone() });
         }
+        if state.places.contains_key(&job.id) || state.gone.contains_key(&job.id) {
+            return Ok(Inserted::Taken);
+        }
         state.take_key(job);
         state.add(job, Some(plan));
         Ok(Inserted::New)

@@ -72,6 +72,7 @@ async fn of_fifty_parallel_equal_keys_one_inserts() {
     assert!(outcomes.iter().all(|(_, outcome)| match outcome {
         Inserted::New => true,
         Inserted::Known { id, .. } => *id == inserted[0],
+        Inserted::Taken => false,
     }));
 }
 

@@ -22,6 +22,9 @@ pub(crate) struct Server {
     /// File with the token that callers of processes with `callerToken: required` send, relative to the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller_token_file: Option<PathBuf>,
+    /// Whether requests are understood as EOX's pygeoapi-kubernetes-papermill understood them: `POST /processes/{id}/jobs` executes too, without
+    /// `Prefer: wait` the answer is a job, and the member `job_id` (a new UUID) is the job's id.
+    pub eox_requests: bool,
     /// Origins of web pages that may call (CORS); `*` = any.
     pub allowed_origins: Vec<String>,
     /// Name on the landing page.
@@ -49,6 +52,7 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             auth: None,
             caller_token_file: None,
+            eox_requests: false,
             allowed_origins: vec!["*".into()],
             title: "Rutter".into(),
             description: None,

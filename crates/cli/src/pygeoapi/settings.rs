@@ -49,6 +49,9 @@ fn server(configuration: &Configuration) -> Value {
     // As it was: whoever reaches it may call. Who wants otherwise sets `server.auth`.
     server.insert("auth".into(), json!("none"));
     server.insert("allowedOrigins".into(), if theirs.cors { json!(["*"]) } else { json!([]) });
+    if matches!(theirs.manager, Manager::Eox | Manager::Argo) {
+        server.insert("eoxRequests".into(), json!(true));
+    }
     let metadata = &configuration.metadata;
     let mut text = |key: &str, words: &Option<Words<String>>| {
         if let Some(text) = words.as_ref().and_then(Words::first) {

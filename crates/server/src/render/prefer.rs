@@ -9,6 +9,8 @@ pub struct Prefer {
     pub respond_async: bool,
     /// `wait`: seconds that the client is willing to wait.
     pub wait: Option<u64>,
+    /// Whether it will wait at all: `wait` with or without a number, or `respond-sync`, which some clients send.
+    pub waits: bool,
     /// `return`: links to large values, or all values inline.
     pub returns: Option<Returns>,
     /// `profile`: documents wanted, URIs or short names.
@@ -41,7 +43,9 @@ impl Prefer {
         let Some(first) = split_outside_quotes(preference, ';').next() else { return };
         let (name, value) = first.split_once('=').unwrap_or((first, ""));
         let value = unquoted(value.trim());
-        match name.trim().to_ascii_lowercase().as_str() {
+        let name = name.trim().to_ascii_lowercase();
+        self.waits |= matches!(name.as_str(), "wait" | "respond-sync");
+        match name.as_str() {
             "respond-async" => self.respond_async = true,
             "wait" if self.wait.is_none() => self.wait = value.parse().ok(),
             "return" if self.returns.is_none() => self.returns = returns(&value),
@@ -122,7 +126,8 @@ mod tests {
             ",,;",
             "x=\"respond-async",
         ] {
-            assert_eq!(prefer(&[nonsense]), Prefer::default(), "{nonsense}");
+            let waits = nonsense.starts_with("wait");
+            assert_eq!(prefer(&[nonsense]), Prefer { waits, ..Prefer::default() }, "{nonsense}");
         }
     }
 

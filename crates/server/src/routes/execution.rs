@@ -38,9 +38,10 @@ use crate::{
     state::AppState,
 };
 
-/// Its route.
-pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/processes/{id}/execution", post(execute))
+/// Its route; EOX's clients know it under another name as well.
+pub(super) fn routes(with_alias: bool) -> Router<AppState> {
+    let routes = Router::new().route("/processes/{id}/execution", post(execute));
+    if with_alias { routes.route("/processes/{id}/jobs", post(execute)) } else { routes }
 }
 
 async fn execute(
@@ -58,6 +59,7 @@ async fn execute(
     let key = request::key(headers)?;
     let bytes = body::read(&state.config.limits, headers, body).await?;
     let mut read = request::read(&bytes, state.config.limits.json_depth)?;
+    let id = if state.config.eox_requests { request::job_id(&read.body)? } else { None };
     token::take(state.config.caller_token.as_ref(), process, headers, &mut read)?;
     // Of what is kept, not of what came: a digest of a token is a way to guess it.
     let digest = match process.is_theirs() || process.caller_token {
@@ -66,14 +68,15 @@ async fn execute(
     };
     check_subscriber(&state, &read.request)?;
     let prefer = Prefer::of(headers);
-    let way = way(process, &prefer, state.config.limits.sync_wait);
+    let rather_async = state.config.eox_requests && !prefer.waits;
+    let way = way(process, &prefer, rather_async, state.config.limits.sync_wait);
     let f = negotiate::f_of(&parts.uri);
     let profile = negotiate::parameter(&parts.uri, "profile");
     let wish = Wish { headers, f: f.as_deref(), profile: profile.as_deref(), prefer: &prefer };
     if way.wait.is_some() {
         check_answerable(process, &read.request, &wish)?;
     }
-    let order = Order { key, digest, mode: way.mode, read, caller: caller.id };
+    let order = Order { id, key, digest, mode: way.mode, read, caller: caller.id };
     let job = submit(&state, &base, process.clone(), order).await?;
     answer(&state, &base, job, &way, &wish).await
 }
@@ -89,6 +92,7 @@ fn check_subscriber(state: &AppState, request: &rutter_types::ExecuteRequest) ->
 
 /// What is submitted.
 struct Order {
+    id: Option<JobId>,
     key: Option<String>,
     digest: String,
     mode: Mode,
@@ -104,6 +108,7 @@ async fn submit(state: &AppState, base: &Base, process: Arc<Process>, order: Ord
         let own_results = |url: &str| own_result(&base, url);
         let submission = Submission {
             process: &process,
+            id: order.id,
             request: order.read.request,
             body: &order.read.body,
             body_digest: order.digest,

@@ -39,7 +39,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::read))
         .route("/assets/{name}", get(assets::read))
-        .merge(execution::routes())
+        .merge(execution::routes(state.config.eox_requests))
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(results::routes())

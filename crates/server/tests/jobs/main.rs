@@ -9,6 +9,7 @@ mod agents;
 mod alone;
 mod callbacks;
 mod crowd;
+mod eox;
 mod events;
 mod execution;
 mod list;

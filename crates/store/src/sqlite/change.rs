@@ -28,17 +28,25 @@ pub(super) fn insert(connection: &Connection, row: &JobRow, plan: &[u8]) -> Resu
     if let Some(known) = known(connection, row)? {
         return Ok((known, None));
     }
+    if is_taken(connection, row)? {
+        return Ok((Inserted::Taken, None));
+    }
     Ok((Inserted::New, Some(put(connection, row, Some(plan))?)))
 }
 
 /// Put back a job whose row was lost; not one that was removed.
 pub(super) fn restore(connection: &Connection, row: &JobRow, plan: Option<&[u8]>) -> Result<bool, Fault> {
-    let sql = "SELECT 1 FROM job WHERE id = ?1 UNION ALL SELECT 1 FROM gone WHERE id = ?1";
-    if connection.prepare_cached(sql)?.exists([row.id])? {
+    if is_taken(connection, row)? {
         return Ok(false);
     }
     put(connection, row, plan)?;
     Ok(true)
+}
+
+/// Whether a job has or had its id.
+fn is_taken(connection: &Connection, row: &JobRow) -> Result<bool, Fault> {
+    let sql = "SELECT 1 FROM job WHERE id = ?1 UNION ALL SELECT 1 FROM gone WHERE id = ?1";
+    Ok(connection.prepare_cached(sql)?.exists([row.id])?)
 }
 
 fn known(connection: &Connection, row: &JobRow) -> Result<Option<Inserted>, Fault> {

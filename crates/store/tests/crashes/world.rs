@@ -145,6 +145,7 @@ impl Server {
         let body = json!({});
         self.engine
             .submit(Submission {
+                id: None,
                 process: &process,
                 request: ExecuteRequest::default(),
                 body: &body,

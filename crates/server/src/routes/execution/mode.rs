@@ -18,16 +18,17 @@ pub(super) struct Way {
     pub(super) job_allowed: bool,
 }
 
-/// The way for a process and a client's preferences. `cap` is the longest wait of this server.
+/// The way for a process and a client's preferences. `cap` is the longest wait of this server; `rather_async` = a client that says
+/// nothing gets a job.
 ///
 /// A client that asked for a job gets one even where it could wait, as the standard recommends; with `wait` beside it, it
 /// gets the results when they come in time.
-pub(super) fn way(process: &Process, prefer: &Prefer, cap: Duration) -> Way {
+pub(super) fn way(process: &Process, prefer: &Prefer, rather_async: bool, cap: Duration) -> Way {
     let synchronous = process.allows(JobControl::SyncExecute);
     // A process that declares nothing can be executed like one that declares both.
     let asynchronous = process.allows(JobControl::AsyncExecute) || !synchronous;
     let asked = prefer.wait.map(Duration::from_secs);
-    if asynchronous && (prefer.respond_async || !synchronous) {
+    if asynchronous && (prefer.respond_async || rather_async || !synchronous) {
         let wait = asked.filter(|wait| prefer.respond_async && synchronous && !wait.is_zero());
         return Way { mode: Mode::Async, wait: wait.map(|wait| wait.min(cap)), job_allowed: true };
     }

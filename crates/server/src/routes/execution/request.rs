@@ -1,6 +1,7 @@
 //! What an execution request says, read strictly: content type, body, `Idempotency-Key`.
 
 use http::{HeaderMap, header};
+use rutter_core::id::JobId;
 use rutter_types::{ExecuteRequest, Fault};
 use serde::Deserialize;
 use serde_json::Value;
@@ -126,6 +127,14 @@ fn fault(pointer: &str, detail: &str, received: &Value) -> Fault {
     Fault { received: Some(received), ..Fault::new(pointer, detail) }
 }
 
+/// The id that EOX's clients may choose for their job.
+pub(super) fn job_id(body: &Value) -> Result<Option<JobId>, ApiError> {
+    let Some(given) = body.get("job_id").filter(|given| !given.is_null()) else { return Ok(None) };
+    let id = given.as_str().and_then(|text| text.parse().ok());
+    let detail = "must be a UUID in lower case, such as 01890a5d-ac96-774b-bcce-b302099a8057";
+    id.map(Some).ok_or_else(|| ApiError::Invalid(vec![fault("/job_id", detail, given)]))
+}
+
 /// `Idempotency-Key`: 1 to 255 visible characters.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(header) = headers.get("idempotency-key") else { return Ok(None) };
@@ -142,6 +151,8 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn with(name: &'static str, value: &str) -> HeaderMap {
@@ -185,6 +196,20 @@ mod tests {
         }
         assert!(read(b"", 64).is_ok());
         assert!(read(b"{\"anything\":{\"else\":1}}", 64).is_ok());
+    }
+
+    #[test]
+    fn a_job_id_is_a_uuid_in_its_one_spelling() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        assert_eq!(job_id(&json!({"job_id": id})).unwrap().unwrap().to_string(), id);
+        for none in [json!({}), json!({"job_id": null})] {
+            assert_eq!(job_id(&none).unwrap(), None);
+        }
+        let upper = id.to_uppercase();
+        for bad in [json!(""), json!("../x"), json!(7), json!([id]), json!(upper), json!(id.replace('-', ""))]
+        {
+            assert!(job_id(&json!({ "job_id": bad })).is_err(), "{bad}");
+        }
     }
 
     #[test]
