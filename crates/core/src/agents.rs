@@ -6,6 +6,7 @@
 mod error;
 mod outputs;
 mod package;
+mod sent;
 mod uploads;
 
 use std::{sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ use rutter_types::{
         exit,
     },
 };
+pub(crate) use sent::Sent;
 
 use tokio::time::timeout;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    agents::Agents,
+    agents::{Agents, Sent},
     changes::Changes,
     clock::Clock,
     executor::Executor,
@@ -64,6 +64,8 @@ pub struct Parts {
     pub(crate) changes: Changes,
     /// Wakes the callback dispatcher.
     pub(crate) calls: Notify,
+    /// What attempts have sent.
+    pub(crate) sent: Sent,
     /// Jobs that are being removed.
     pub(crate) leaving: Leaving,
     /// Wakes the reconciler.

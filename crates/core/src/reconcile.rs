@@ -113,6 +113,7 @@ pub fn assemble(ingredients: Ingredients) -> (Engine, Reconciler) {
         settings: ingredients.settings,
         changes: crate::changes::Changes::default(),
         calls: tokio::sync::Notify::new(),
+        sent: crate::agents::Sent::default(),
         leaving: crate::removal::Leaving::default(),
         signals: sender,
     });

@@ -106,7 +106,11 @@ impl Agents {
     }
 }
 
+/// Where the outputs of an attempt are.
+pub(super) fn outputs_of(AttemptName { launch, uid }: &AttemptName) -> String {
+    format!("jobs/{}/attempts/{}-{uid}/outputs", launch.job, launch.launch)
+}
+
 pub(super) fn output_key(attempt: &AttemptName, output: &str, index: usize) -> String {
-    let AttemptName { launch, uid } = attempt;
-    format!("jobs/{}/attempts/{}-{uid}/outputs/{output}/{index}", launch.job, launch.launch)
+    format!("{}/{output}/{index}", outputs_of(attempt))
 }

@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use rutter_types::agent::{Received, Uploaded};
 
-use super::{AgentError, Agents, outputs::output_key};
+use super::{
+    AgentError, Agents,
+    outputs::{output_key, outputs_of},
+    sent::MOST_VALUES,
+};
 use crate::{
     engine::Parts,
     executor::AttemptName,
@@ -24,9 +28,10 @@ impl Agents {
         index: usize,
         body: ByteStream,
     ) -> Result<Uploaded, AgentError> {
-        let (job, plan) = self.wanting(attempt, output).await?;
-        let key = output_key(attempt, output, index);
-        let work = async { Ok(self.0.objects.put_stream(&key, body, plan.limits.output_bytes).await?) };
+        let (job, plan) = self.wanting(attempt, output, index).await?;
+        let (key, limit) = (output_key(attempt, output, index), plan.limits.output_bytes);
+        let body = self.metered(attempt, &format!("{output}/{index}"), 0, limit, body).await?;
+        let work = async { Ok(self.0.objects.put_stream(&key, body, limit).await?) };
         let written = self.0.writing::<_, AgentError>(job.id, work).await?.ok_or(AgentError::Over)?;
         Ok(Uploaded { size: written.size, sha256: written.sha256 })
     }
@@ -40,7 +45,7 @@ impl Agents {
         part: Part,
         body: ByteStream,
     ) -> Result<Received, AgentError> {
-        let (job, plan) = self.wanting(attempt, output).await?;
+        let (job, plan) = self.wanting(attempt, output, index).await?;
         let limit = plan.limits.output_bytes;
         if part.size > limit {
             return Err(AgentError::TooLarge { limit });
@@ -49,6 +54,7 @@ impl Agents {
             return Err(ObjectError::Beyond { size: part.size }.into());
         }
         let (draft, key) = (draft_key(attempt, output, index), output_key(attempt, output, index));
+        let body = self.metered(attempt, &format!("{output}/{index}"), part.offset, limit, body).await?;
         let work = async { Ok(self.0.objects.put_part(&draft, &key, part, body).await?) };
         told(self.0.writing::<_, AgentError>(job.id, work).await?.ok_or(AgentError::Over)?)
     }
@@ -60,7 +66,7 @@ impl Agents {
         output: &str,
         index: usize,
     ) -> Result<Received, AgentError> {
-        self.wanting(attempt, output).await?;
+        self.wanting(attempt, output, index).await?;
         let (draft, key) = (draft_key(attempt, output, index), output_key(attempt, output, index));
         told(self.0.objects.received(&draft, &key).await?)
     }
@@ -70,8 +76,31 @@ impl Agents {
         Ok(self.0.objects.remove_all(&drafts_of(attempt)).await?)
     }
 
+    async fn metered(
+        &self,
+        attempt: &AttemptName,
+        value: &str,
+        offset: u64,
+        limit: u64,
+        body: ByteStream,
+    ) -> Result<ByteStream, ObjectError> {
+        let folders = [outputs_of(attempt), drafts_of(attempt)];
+        let folders = folders.each_ref().map(String::as_str);
+        self.0.sent.metered(attempt, &self.0.objects, folders, (value, offset), limit, body).await
+    }
+
     /// The job of an attempt, and its plan, if that wants such an output.
-    async fn wanting(&self, attempt: &AttemptName, output: &str) -> Result<(Arc<Job>, Plan), AgentError> {
+    async fn wanting(
+        &self,
+        attempt: &AttemptName,
+        output: &str,
+        index: usize,
+    ) -> Result<(Arc<Job>, Plan), AgentError> {
+        if index >= MOST_VALUES {
+            return Err(AgentError::Invalid {
+                reason: format!("an output has at most {MOST_VALUES} values"),
+            });
+        }
         let job = self.active(attempt).await?;
         let plan = self.plan(&job).await?;
         if !plan.outputs.iter().any(|wanted| wanted.id == output) {
@@ -84,6 +113,7 @@ impl Agents {
 impl Parts {
     /// What attempts of a job began to send. One that goes on all the same begins anew.
     pub(crate) async fn remove_drafts(&self, id: JobId) -> Result<(), ObjectError> {
+        self.sent.forget(id);
         self.objects.remove_all(&format!("jobs/{id}/uploads")).await
     }
 }

@@ -45,6 +45,15 @@ pub(crate) async fn server_with(config: ServerConfig) -> Server {
     server
 }
 
+/// A server with the process `both`, whose outputs have so many GB together.
+pub(crate) async fn server_with_room(gigabytes: f64) -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("command: [\"true\"], config: {{storageOutputsMin: {gigabytes}}}");
+    let text = PACKAGE.replace("ID", "both").replace("CONTROL", "async-execute");
+    std::fs::write(folder.path().join("both.yaml"), text.replace("command: [\"true\"]", &config)).unwrap();
+    Server::of(ServerConfig::default(), vec![folder.path().to_owned()]).await
+}
+
 pub(crate) fn write_packages(folder: &Path) {
     for (id, control) in
         [("both", "sync-execute, async-execute"), ("sync", "sync-execute"), ("async", "async-execute")]

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{io::AsyncWriteExt, net::UnixStream};
 
-use crate::{agents::Desk, play::asking};
+use crate::{
+    agents::Desk,
+    play::{asking, server_with_room},
+};
 
 const SIZE: usize = 3_000_000;
 
@@ -161,4 +164,23 @@ async fn an_output_at_once_takes_the_place_of_parts() {
     assert_eq!(status, 200);
     let told: Value = serde_json::from_slice(&told).unwrap();
     assert_eq!(told, json!({"size": SIZE, "sha256": hex(&Sha256::digest(&whole))}));
+}
+
+/// Whoever holds the token, the program among them, can't fill the store by dividing what it sends.
+#[tokio::test]
+async fn all_outputs_together_keep_to_the_limit() {
+    let desk = Desk::of(server_with_room(0.004).await, &asking(&["map", "parts"], json!({}))).await;
+    desk.call(Method::POST, "order", Body::empty()).await;
+    let whole = data();
+    let put = async |path: &str, bytes: &[u8]| desk.call(Method::PUT, path, bytes.to_vec()).await.0;
+    assert_eq!(send(&desk, 0, &whole).await.0, 200);
+    assert_eq!(send(&desk, 0, &whole).await.0, 200, "what is sent again counts once");
+    assert_eq!(put("outputs/parts/0", &whole[..900_000]).await, 200);
+    assert_eq!(put("outputs/parts/0", &whole[..900_000]).await, 200);
+    assert_eq!(put("outputs/parts/1", &whole[..200_000]).await, 413);
+    for index in 2..10 {
+        let path = format!("outputs/parts/{index}?offset=0&size=200000");
+        assert_eq!(desk.call(Method::POST, &path, whole[..200_000].to_vec()).await.0, 413);
+    }
+    assert_eq!(put("outputs/parts/200000", b"").await, 400, "nor by values without bytes");
 }
