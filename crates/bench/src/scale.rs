@@ -50,7 +50,7 @@ impl Scale {
             stream: 1 << 30,
             starts: 5,
             pods: 25,
-            creates: 500,
+            creates: 1000,
             live_pods: 10_000,
             finished: 10_000,
             idle_seconds: 120,

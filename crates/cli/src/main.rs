@@ -8,6 +8,7 @@ mod doctor;
 mod examples;
 mod files;
 mod init;
+mod log_bucket;
 mod logging;
 mod place;
 mod pygeoapi;

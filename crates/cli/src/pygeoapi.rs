@@ -58,7 +58,8 @@ fn told(faults: Vec<Fault>) -> anyhow::Error {
 /// What is taken from a configuration beside its settings.
 pub(crate) fn taken(file: PathBuf, configuration: Configuration) -> Pygeoapi {
     let Configuration { processes, remarks, .. } = configuration;
-    Pygeoapi { file, processes, remarks, token: variable("PYGEOAPI_K8S_MANAGER_API_TOKEN") }
+    let token = variable("PYGEOAPI_K8S_MANAGER_API_TOKEN");
+    Pygeoapi { file, processes, remarks, token, bucket_key: settings::bucket_key() }
 }
 
 /// Beginning of the names of 52North's Jobs.
@@ -71,6 +72,9 @@ pub(crate) fn tell(theirs: &Pygeoapi) {
     let file = theirs.file.display();
     for remark in theirs.remarks.iter().filter(|remark| remark.level >= Level::Doubt) {
         tracing::warn!("{file}:{remark}");
+    }
+    if let Some(missing) = settings::missing_of_the_bucket() {
+        tracing::warn!("logs are not copied into a bucket: {missing} is not set");
     }
     let ids: Vec<&str> = theirs.processes.iter().map(|process| process.id.as_str()).collect();
     tracing::info!(%file, processes = ids.join(", "), "processes are taken from pygeoapi's configuration");

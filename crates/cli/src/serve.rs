@@ -34,6 +34,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     config::{Auth, Config, ExecutorKind},
     files::{self, Raised},
+    log_bucket,
     place::{self, Place},
     pygeoapi,
 };
@@ -176,12 +177,16 @@ impl Server {
         if found > 0 {
             tracing::info!(jobs = found, "jobs were taken up from what stands on their Jobs in the cluster");
         }
+        let mut logs = Logs::new(&data.join("logs"), objects.clone());
+        if let Some(copies) = log_bucket::open(config)? {
+            logs = logs.copied_to(copies);
+        }
         let ingredients = Ingredients {
             instance,
             store,
             executor: place.executor,
-            objects: objects.clone(),
-            logs: Logs::new(&data.join("logs"), objects),
+            objects,
+            logs,
             clock: Arc::new(SystemClock),
             registry: registry.clone(),
             settings,

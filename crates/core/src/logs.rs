@@ -3,6 +3,9 @@
 //! The log of a job is one sequence of bytes, its attempts' logs one after the other, so that a place in it is one number.
 //! Every line is `<RFC 3339 time, microseconds>Z <out|err|sys> <text>`; a tag with `+` goes on in the next line of its stream.
 
+mod copies;
+mod line;
+
 use std::{
     collections::HashMap,
     io::{ErrorKind, SeekFrom},
@@ -10,6 +13,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use self::{copies::LogCopies, line::Line};
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use tokio::{
@@ -56,6 +60,7 @@ pub struct Logs {
     spool: PathBuf,
     objects: Objects,
     open: Arc<Mutex<HashMap<AttemptName, Spool>>>,
+    copies: Option<LogCopies>,
 }
 
 /// Of one attempt; one writer at a time.
@@ -96,7 +101,7 @@ impl Piece {
 impl Logs {
     /// Spooled in `folder`, which must exist.
     pub fn new(folder: &Path, objects: Objects) -> Self {
-        Self { spool: folder.to_owned(), objects, open: Arc::default() }
+        Self { spool: folder.to_owned(), objects, open: Arc::default(), copies: None }
     }
 
     /// Add bytes that begin at `offset` of the attempt's log; those that are there already are skipped.

@@ -41,7 +41,9 @@ use crate::{
 
 /// How many jobs at the head of the queue the executor chooses from.
 const HEAD: usize = 256;
-/// How many launches, and how many looks at jobs, go on at the same time.
+/// How many launches go on at the same time: more than an executor makes at once, so that it never waits for the store.
+const LAUNCHES: usize = 64;
+/// How many looks at jobs go on at the same time.
 const AT_ONCE: usize = 32;
 /// How often everything that may have been missed is looked at again.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -232,7 +234,7 @@ impl Reconciler {
 
     /// Start what the executor has room for.
     fn start_admitted(&mut self) {
-        if self.waiting.is_empty() || self.starting.len() >= AT_ONCE {
+        if self.waiting.is_empty() || self.starting.len() >= LAUNCHES {
             return;
         }
         let head: Vec<Waiting> = self

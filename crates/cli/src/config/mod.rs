@@ -63,6 +63,8 @@ pub(crate) struct Pygeoapi {
     pub remarks: Vec<rutter_pygeoapi::Remark>,
     /// What callers send as the input `token`.
     pub token: Option<String>,
+    /// Name and secret of the key to the bucket for logs.
+    pub bucket_key: Option<(String, String)>,
 }
 
 /// Where jobs run.

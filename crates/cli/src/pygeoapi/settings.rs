@@ -33,10 +33,38 @@ pub(crate) fn settings(configuration: &Configuration) -> Value {
         // Without a volume the disk is the machine's, and removing jobs makes no room on it.
         all["jobs"]["maxDiskPercent"] = json!(100);
     }
+    if let [Some(endpoint), Some(_), Some(_), Some(name), Some(prefix)] = BUCKET.map(of_the_bucket) {
+        let job_prefix = super::job_name_prefix().unwrap_or_else(|| "pygeoapi-job-".to_owned());
+        all["jobs"]["logBucket"] =
+            json!({ "endpoint": endpoint, "name": name, "prefix": prefix, "jobPrefix": job_prefix });
+    }
     if std::path::Path::new(IMAGE_DATA).is_dir() {
         all["data"] = json!(IMAGE_DATA);
     }
     all
+}
+
+/// The variables of the bucket for logs, without what all of them begin with.
+const BUCKET: [&str; 5] = ["ENDPOINT", "KEY", "SECRET", "NAME", "PATH_PREFIX"];
+
+fn bucket_variable(name: &str) -> String {
+    format!("{THEIRS}FINALIZER_BUCKET_{name}")
+}
+
+fn of_the_bucket(name: &str) -> Option<String> {
+    variable(&bucket_variable(name))
+}
+
+/// Name and secret of the key to the bucket for logs.
+pub(super) fn bucket_key() -> Option<(String, String)> {
+    Some((of_the_bucket("KEY")?, of_the_bucket("SECRET")?))
+}
+
+/// All of the five or none mean something; which is missing where there are some.
+pub(super) fn missing_of_the_bucket() -> Option<String> {
+    let missing: Vec<String> =
+        BUCKET.into_iter().filter(|name| of_the_bucket(name).is_none()).map(bucket_variable).collect();
+    (!missing.is_empty() && missing.len() < BUCKET.len()).then(|| missing.join(", "))
 }
 
 fn server(configuration: &Configuration) -> Value {

@@ -133,6 +133,7 @@ impl Parts {
         // A job that came back with its record may have left its log behind: the record is written first.
         if !job.archived || self.logs.is_spooled(job.id).await? {
             self.remove_drafts(job.id).await?;
+            self.logs.copy(job).await;
             self.archive(job).await?;
         }
         if let Some(name) = job.launch_name() {

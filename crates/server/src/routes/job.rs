@@ -13,6 +13,7 @@ use rutter_core::{
     engine::{Dismissed, Found},
     id::JobId,
     job::Job,
+    logs::Line,
     python,
 };
 use rutter_types::{StatusCode, StatusInfo};
@@ -154,7 +155,7 @@ fn page(state: &AppState, base: &Base, job: &Job, tail: Vec<String>) -> Result<S
         status: &status,
         process_title: title,
         request: &job.request,
-        log_tail: tail.iter().map(|line| super::logs::text_of(line).to_owned()).collect(),
+        log_tail: tail.iter().map(|line| Line::parse(line).text.to_owned()).collect(),
         seconds: job.started().map(|started| end.duration_since(started).as_secs_f64()),
         peak_memory: peak,
         refresh: (!job.status().is_terminal()).then_some(REFRESH),

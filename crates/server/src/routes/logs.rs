@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use rutter_core::{
     id::JobId,
     job::Job,
+    logs::Line,
     results::{ByteStream, ObjectError},
 };
 
@@ -194,50 +195,6 @@ async fn page(state: &AppState, base: &Base, job: &Job) -> Result<Response, ApiE
 }
 
 fn log_line(line: &str) -> LogLine {
-    let parsed = parse(line);
+    let parsed = Line::parse(line);
     LogLine { time: parsed.time.parse().ok(), stream: parsed.stream.to_owned(), text: parsed.text.to_owned() }
-}
-
-/// A line of a log (`rutter_core::logs`): `<time> <stream>[+] <text>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
-    /// When it was written, RFC 3339; empty where the line is no such line.
-    pub(super) time: &'a str,
-    /// `out`, `err` or `sys`.
-    pub(super) stream: &'a str,
-    /// Whether it goes on in the next line of its stream.
-    pub(super) goes_on: bool,
-    /// What was printed.
-    pub(super) text: &'a str,
-}
-
-/// Reads a line; one in another form is all text.
-pub(super) fn parse(line: &str) -> Line<'_> {
-    let whole = Line { time: "", stream: "out", goes_on: false, text: line };
-    let Some((time, rest)) = line.split_once(' ') else { return whole };
-    let (tag, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    let stream = tag.strip_suffix('+').unwrap_or(tag);
-    if !matches!(stream, "out" | "err" | "sys") || !time.ends_with('Z') {
-        return whole;
-    }
-    Line { time, stream, goes_on: tag.ends_with('+'), text }
-}
-
-/// What was printed in a line.
-pub(super) fn text_of(line: &str) -> &str {
-    parse(line).text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_taken_apart() {
-        let line = parse("2026-11-25T10:00:00.000001Z err+ a  b");
-        assert_eq!((line.stream, line.goes_on, line.text), ("err", true, "a  b"));
-        assert_eq!(parse("2026-11-25T10:00:00.000001Z out ").text, "");
-        assert_eq!(parse("something else entirely").text, "something else entirely");
-        assert_eq!(parse("").text, "");
-    }
 }

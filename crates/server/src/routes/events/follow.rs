@@ -5,6 +5,7 @@ use std::time::Duration;
 use rutter_core::{
     id::JobId,
     job::{Job, State as JobState},
+    logs::Line,
 };
 use serde_json::json;
 
@@ -141,7 +142,7 @@ impl Follow {
         use std::fmt::Write;
         self.cursor.log += bytes.len() as u64;
         let text = String::from_utf8_lossy(bytes);
-        let line = logs::parse(text.trim_end_matches('\n'));
+        let line = Line::parse(text.trim_end_matches('\n'));
         let mut data = json!({ "stream": line.stream, "time": line.time, "text": line.text });
         if line.time.is_empty() {
             data.as_object_mut().map(|data| data.shift_remove("time"));
