@@ -21,6 +21,8 @@ use rutter_core::{
 };
 use serde_json::{Value, json};
 
+use crate::serve::ServeArgs;
+
 /// Arguments of `rutter check`.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
@@ -28,7 +30,7 @@ pub(crate) struct CheckArgs {
     #[arg(required_unless_present = "pygeoapi", value_name = "FILE|FOLDER")]
     pub(crate) paths: Vec<PathBuf>,
     /// Check a configuration file of pygeoapi instead: what is understood, ignored, doubtful or left out.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "json", "config"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "json"])]
     pub(crate) pygeoapi: Option<PathBuf>,
     /// Configuration file of the server that packages are for; ./rutter.yaml when it exists.
     #[arg(long, value_name = "FILE")]
@@ -40,20 +42,32 @@ pub(crate) struct CheckArgs {
 
 /// Check packages. The exit code is 1 when one has a fault.
 pub(crate) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    if let Some(theirs) = &args.pygeoapi {
+        return check_theirs(theirs, args.config.clone());
+    }
     let config = match &args.config {
         // Whoever names it wants to know by what is measured.
         Some(file) => crate::config::load(Some(file), std::env::vars(), json!({}))?,
         None => crate::doctor::configuration(None).0,
     };
     let runs = crate::place::runs(&config, &crate::place::containers(&config));
-    let (text, right) = match &args.pygeoapi {
-        Some(file) => crate::pygeoapi::report(file)?,
-        None => report(&args, &runs)?,
-    };
+    Ok(told(report(&args, &runs)?))
+}
+
+/// By the settings that a server would have with this file.
+fn check_theirs(file: &Path, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let arguments = ServeArgs { config, pygeoapi: Some(file.to_owned()), ..ServeArgs::default() };
+    let config = crate::serve::configuration(arguments)?;
+    let runs = crate::place::runs(&config, &crate::place::containers(&config));
+    let theirs = config.pygeoapi.as_ref().context("a file of pygeoapi was named")?;
+    Ok(told(crate::pygeoapi::report(theirs, &runs)))
+}
+
+fn told((text, right): (String, bool)) -> ExitCode {
     use std::io::Write as _;
     // Whoever reads only the first lines (`| head`) is no reason to fail.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What is printed, and whether all packages are right.

@@ -9,7 +9,7 @@ mod settings;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use rutter_core::process::{Fault, Process, package};
+use rutter_core::process::{Fault, Process, Runs, package};
 use rutter_pygeoapi::{Configuration, Converted, Level};
 use serde_json::Value;
 
@@ -100,17 +100,21 @@ pub(crate) fn process(package: &Value) -> Result<Process, Vec<Fault>> {
     package::parse(&package.to_string(), Path::new("package"), None).map(|(process, _)| process)
 }
 
-/// What `rutter check --pygeoapi` prints, and whether every process can be offered.
-pub(crate) fn report(file: &Path) -> anyhow::Result<(String, bool)> {
-    let configuration = read(file)?;
+/// What `rutter check --pygeoapi` prints, and whether every process can be offered by a server that `runs` these.
+pub(crate) fn report(theirs: &Pygeoapi, runs: &Runs) -> (String, bool) {
+    let Pygeoapi { file, processes, remarks, .. } = theirs;
     let mut out = String::new();
     let mut right = true;
-    for remark in &configuration.remarks {
+    for remark in remarks {
         out.push_str(&format!("{}:{remark}\n", file.display()));
     }
-    for converted in &configuration.processes {
+    for converted in processes {
         let place = format!("{}:{}: {}", file.display(), converted.line, converted.id);
-        match process(&converted.package) {
+        let allowed = process(&converted.package).and_then(|process| match runs.faults_of(&process, file) {
+            faults if faults.is_empty() => Ok(process),
+            faults => Err(faults),
+        });
+        match allowed {
             Ok(process) => out.push_str(&format!("{place}: {}\n", describe(&process))),
             Err(faults) => {
                 right = false;
@@ -121,16 +125,16 @@ pub(crate) fn report(file: &Path) -> anyhow::Result<(String, bool)> {
             }
         }
     }
-    let offered = configuration.processes.len();
+    let offered = processes.len();
     out.push_str(&format!(
         "{}: {} {}, {} {}\n",
         file.display(),
         offered,
         if offered == 1 { "process" } else { "processes" },
-        configuration.remarks.len(),
-        if configuration.remarks.len() == 1 { "remark" } else { "remarks" },
+        remarks.len(),
+        if remarks.len() == 1 { "remark" } else { "remarks" },
     ));
-    Ok((out, right))
+    (out, right)
 }
 
 fn describe(process: &Process) -> String {

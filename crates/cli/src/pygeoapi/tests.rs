@@ -40,10 +40,36 @@ fn written() -> (tempfile::TempDir, PathBuf) {
     (folder, file)
 }
 
+/// By a server with these settings beside the file's.
+fn checked(file: &Path, upon: Value) -> (String, bool) {
+    let taken_up = read(file).unwrap();
+    let settings = settings(&taken_up);
+    let mut config = crate::config::load_upon(settings, None, std::iter::empty(), upon).unwrap();
+    config.pygeoapi = Some(taken(file.to_owned(), taken_up));
+    let runs = crate::place::runs(&config, &crate::place::containers(&config));
+    report(config.pygeoapi.as_ref().unwrap(), &runs)
+}
+
+#[test]
+fn check_refuses_what_the_server_would() {
+    let (_folder, file) = written();
+    let more =
+        "default_image: registry.example/route:1\n      container_security_context: {privileged: true}";
+    let text = FILE.replace("default_image: registry.example/route:1", more);
+    std::fs::write(&file, text).unwrap();
+    let (text, right) = checked(&file, json!({}));
+    assert!(
+        !right
+            && text.contains("route: error: executionUnit.kubernetes.security: is none")
+            && text.contains("greet: offered"),
+        "{text}"
+    );
+}
+
 #[test]
 fn check_says_what_is_offered_and_what_is_left_out() {
     let (_folder, file) = written();
-    let (text, right) = report(&file).unwrap();
+    let (text, right) = checked(&file, json!({}));
     assert!(right, "{text}");
     assert!(text.contains(":9: greet: offered") || text.contains("greet: offered"), "{text}");
     assert!(text.contains("route: offered; inputs: wrt_*; outputs: logs; asks for the token"), "{text}");

@@ -101,6 +101,11 @@ impl Runs {
         if faults.is_empty() { Ok(process) } else { Err(faults) }
     }
 
+    /// What a process asks for that it may not; the faults have no place in the file.
+    pub fn faults_of(&self, process: &Process, file: &Path) -> Vec<Fault> {
+        self.faults(process, file, Place::default())
+    }
+
     fn faults(&self, process: &Process, file: &Path, place: Place) -> Vec<Fault> {
         let (Some(refuses), Some(unit)) = (&self.refuses, process.unit_for(self.kinds)) else {
             return Vec::new();
