@@ -62,15 +62,15 @@ impl Fault {
         (Self::JobDeleted, 0),
         (Self::AgentKilled, 0),
         (Self::ProgramOutOfMemory, 0),
-        (Self::ContainerOutOfMemory, 0),
         (Self::ServerUnreachable, 60),
         (Self::ObjectsReadOnly, 30),
+        (Self::ContainerOutOfMemory, 0),
         (Self::NodeLost, 25),
     ];
 
-    /// One of them; losing the only machine takes too long for a mix.
+    /// One of the first: losing the only machine takes too long for a mix, and a container that runs out of memory is waited for.
     pub(crate) fn any(dice: &mut Dice) -> Self {
-        let most = Self::IN_TURN.len() as u64 - 1;
+        let most = Self::IN_TURN.len() as u64 - 2;
         Self::IN_TURN[usize::try_from(dice.below(most)).unwrap()].0
     }
 
@@ -78,6 +78,7 @@ impl Fault {
     pub(crate) fn begin(self, world: &mut World, jobs: &[String]) -> Begun {
         let cluster = bed::cluster();
         let pod = || pods_of(&jobs[0]).first().map(name_of).unwrap_or_default();
+        let job = || jobs_of(&jobs[0]).first().map(name_of).unwrap_or_default();
         Begun(match self {
             Self::ServerKilled => {
                 world.server.kill();
@@ -107,8 +108,7 @@ impl Fault {
             }
             Self::JobDeleted => {
                 world.may_fail(&jobs[0], &["removed"]);
-                let name = jobs_of(&jobs[0]).first().map(name_of).unwrap_or_default();
-                let _ = cluster.kubectl(["delete", "job", &name, "--wait=false"]);
+                let _ = cluster.kubectl(["delete", "job", &job(), "--wait=false"]);
                 Cure::Nothing
             }
             Self::AgentKilled => {
@@ -118,12 +118,12 @@ impl Fault {
             }
             Self::ProgramOutOfMemory => {
                 world.may_fail(&jobs[0], &["out-of-memory"]);
-                world.open(&format!("{}.eats", pod()));
+                world.open(&format!("{}.eats", job()));
                 Cure::Nothing
             }
             Self::ContainerOutOfMemory => {
                 world.may_fail(&jobs[0], &["out-of-memory"]);
-                world.open(&format!("{}.feeds", pod()));
+                world.open(&format!("{}.feeds", job()));
                 world.is_fed(&jobs[0]);
                 // What the kernel left of it, or nothing.
                 let _ = cluster.kill_container(&pod(), "main");

@@ -68,8 +68,8 @@ impl World {
         let line = "eat() { x=xxxxxxxx; while true; do x=$x$x; done; }
                     echo began in $HOSTNAME
                     until [ -e /gates/$0 ]; do
-                        [ ! -e /gates/$HOSTNAME.eats ] || eat
-                        [ ! -e /gates/$HOSTNAME.feeds ] || { (eat); echo its child was ended; sleep 600; }
+                        [ ! -e /gates/${HOSTNAME%-*}.eats ] || eat
+                        [ ! -e /gates/${HOSTNAME%-*}.feeds ] || { (eat); echo its child was ended; sleep 600; }
                         sleep 1
                     done
                     head -c 300000 /dev/zero > $RUTTER_OUT/data; echo made in $HOSTNAME";
