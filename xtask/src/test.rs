@@ -62,6 +62,7 @@ fn install() -> anyhow::Result<()> {
     shell::need("curl", "curl")?;
     shell::need("python3", "python3 python3-venv")?;
     shell::need("podman", "podman runc")?;
+    shell::need("gfortran", "gfortran make")?;
     if rutter_testcluster::usable()? {
         // Here, not in the first test that needs it: the first time it takes minutes.
         rutter_testcluster::prepare()?;

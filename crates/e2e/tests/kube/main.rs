@@ -6,6 +6,7 @@ mod alone;
 mod bed;
 mod contract;
 mod failures;
+mod fortran;
 mod images;
 mod instances;
 mod life;
