@@ -57,6 +57,10 @@ impl Logs {
     async fn write_copy(&self, copies: &LogCopies, key: &str, job: &Job) -> Result<(), ObjectError> {
         let mut text = self.text(job);
         let first = text.try_next().await?.unwrap_or_default();
+        if first.is_empty() {
+            // Where a server lost its logs with its pod, this must not take the place of what was copied.
+            return Ok(());
+        }
         let Some(second) = text.try_next().await? else { return copies.objects.put(key, first).await };
         let whole = stream::iter([Ok(first), Ok(second)]).chain(text).boxed();
         copies.objects.put_stream(key, whole, u64::MAX).await.map(drop)

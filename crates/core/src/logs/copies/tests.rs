@@ -23,7 +23,10 @@ async fn copied(log: &[u8]) -> (Job, Vec<(String, u64)>, Bytes) {
     logs.copy(&job).await;
     logs.copy(&job).await;
     let found = there.list("logs").await.unwrap();
-    let text = there.get(&found[0].0).await.unwrap().unwrap();
+    let text = match found.first() {
+        Some((key, _)) => there.get(key).await.unwrap().unwrap(),
+        None => Bytes::new(),
+    };
     (job, found, text)
 }
 
@@ -48,6 +51,6 @@ async fn long_logs_are_copied_whole() {
 }
 
 #[tokio::test]
-async fn an_empty_log_is_an_empty_copy() {
-    assert_eq!(copied(b"").await.2, "");
+async fn an_empty_log_takes_no_copys_place() {
+    assert!(copied(b"").await.1.is_empty());
 }
