@@ -128,8 +128,8 @@ fn is_worth_a_word(error: &watcher::Error, breaks: u32) -> bool {
     match error {
         InitialListFailed(error) | WatchStartFailed(error) => !fault::is_away(error),
         WatchFailed(_) => breaks > 1,
-        // What happened since was compacted: the list that follows makes up for it.
-        WatchError(status) if status.code == 410 => breaks > 1,
+        // What happened since was compacted: the list that follows makes up for it, or is told.
+        WatchError(status) if status.code == 410 => false,
         _ => true,
     }
 }

@@ -96,9 +96,18 @@ fn identity(address: std::net::Ipv4Addr) -> (String, String) {
 
 /// What the API server has, as JSON. One that has too much to do just now is asked again.
 pub(crate) fn get(words: &[&str]) -> Value {
+    let mut answer = None;
+    wait_until("the API server answers", || {
+        answer = look(words);
+        answer.is_some()
+    });
+    answer.expect("an answer")
+}
+
+/// The same asked once; `None` = it does not answer.
+pub(crate) fn look(words: &[&str]) -> Option<Value> {
     let mut all = vec!["get", "-o", "json"];
     all.extend(words);
-    let mut answer = String::new();
-    wait_until("the API server answers", || cluster().kubectl(&all).map(|text| answer = text).is_ok());
-    serde_json::from_str(&answer).expect("JSON")
+    let answer = cluster().kubectl(&all).ok()?;
+    Some(serde_json::from_str(&answer).expect("JSON"))
 }

@@ -10,7 +10,7 @@ use rutter_testcluster::{Component, Cut, FakeNode};
 use crate::{
     aftermath::{Dice, refusal, serve},
     bed,
-    objects::{jobs_of, name_of, pods_of},
+    objects::first_of,
     world::World,
 };
 
@@ -77,8 +77,9 @@ impl Fault {
     /// Let it happen, to the first of these jobs where it happens to one.
     pub(crate) fn begin(self, world: &mut World, jobs: &[String]) -> Begun {
         let cluster = bed::cluster();
-        let pod = || pods_of(&jobs[0]).first().map(name_of).unwrap_or_default();
-        let job = || jobs_of(&jobs[0]).first().map(name_of).unwrap_or_default();
+        // While the API server is down, nothing can be done to what it has.
+        let pod = || first_of("pods", &jobs[0]).unwrap_or_default();
+        let job = || first_of("jobs", &jobs[0]).unwrap_or_default();
         Begun(match self {
             Self::ServerKilled => {
                 world.server.kill();
