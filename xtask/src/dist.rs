@@ -78,8 +78,8 @@ fn copy_tracked(parts: &[&str], folder: &Path) -> anyhow::Result<()> {
 /// The image of `deploy/Dockerfile` as an archive that every engine loads; beside it `folder`, of which an engine makes it.
 fn image(built: &Built, folder: &str, name: &str) -> anyhow::Result<PathBuf> {
     let context = shell::target().join(folder);
-    put(built, &context)?;
-    fs::create_dir_all(context.join("data"))?;
+    fs::create_dir_all(&context)?;
+    files_of_image(built, &context.join("rutter.tar")).context("could not write rutter.tar")?;
     let dockerfile = shell::root().join("deploy/Dockerfile");
     let tag = format!("localhost/rutter:{}", env!("CARGO_PKG_VERSION"));
     let archive = Image::dockerfile(&tag, &dockerfile, &context)?.archive()?;
@@ -87,6 +87,35 @@ fn image(built: &Built, folder: &str, name: &str) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(file.parent().context("it is below the target folder")?)?;
     fs::copy(archive.path(), &file).with_context(|| format!("could not write {}", file.display()))?;
     Ok(file)
+}
+
+/// `cap_net_bind_service=p` as the kernel stores it (capabilities(7), VFS_CAP_REVISION_2): five numbers of 32 bits, little-endian; the
+/// second are the permitted ones. Not effective by itself: with that, no pod that drops all capabilities could start the program.
+const LOW_PORTS: [u8; 20] = [0, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+fn files_of_image(built: &Built, file: &Path) -> anyhow::Result<()> {
+    let mut archive = tar::Builder::new(fs::File::create(file)?);
+    let header = |size: u64, mode: u32| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(size);
+        header.set_mode(mode);
+        header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header
+    };
+    // Not at /rutter: below that path pods of jobs have their volumes, in this image too.
+    for (path, from) in [("bin/rutter", &built.server), ("rutter-agent", &built.agent)] {
+        if from == &built.server {
+            archive.append_pax_extensions([("SCHILY.xattr.security.capability", LOW_PORTS.as_slice())])?;
+        }
+        let from = fs::File::open(from)?;
+        archive.append_data(&mut header(from.metadata()?.len(), 0o755), path, from)?;
+    }
+    let mut data = header(0, 0o1777);
+    data.set_entry_type(tar::EntryType::Directory);
+    archive.append_data(&mut data, "data/", std::io::empty())?;
+    Ok(archive.finish()?)
 }
 
 /// The same image of programs that are built as quickly as those of the tests.

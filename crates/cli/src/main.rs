@@ -10,6 +10,7 @@ mod files;
 mod init;
 mod log_bucket;
 mod logging;
+mod low_port;
 mod place;
 mod pygeoapi;
 mod release;

@@ -34,7 +34,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     config::{Auth, Config, ExecutorKind},
     files::{self, Raised},
-    log_bucket,
+    log_bucket, low_port,
     place::{self, Place},
     pygeoapi,
 };
@@ -235,13 +235,18 @@ fn check_access(config: &Config) -> anyhow::Result<()> {
 
 async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     let bound = handed_over(
-        async || TcpListener::bind(address).await,
+        async || low_port::listen(address).await,
         |error: &std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse,
     );
-    bound.await.with_context(|| {
-        format!(
-            "server.listen: could not listen on {address}; stop what uses it, or name another with --listen"
-        )
+    bound.await.map_err(|error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::PermissionDenied if low_port::is_low(address) => {
+                "allow the capability NET_BIND_SERVICE, lower the machine's net.ipv4.ip_unprivileged_port_start"
+            }
+            _ => "stop what uses it",
+        };
+        let what = format!("server.listen: could not listen on {address}; {remedy}, or name another with --listen");
+        anyhow::Error::new(error).context(what)
     })
 }
 

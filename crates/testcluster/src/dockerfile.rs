@@ -34,6 +34,7 @@ impl Image {
         Some(match word {
             "FROM" if rest == "scratch" => self,
             "COPY" => self.copy(rest, context)?,
+            "ADD" => self.unpack(context.join(rest.strip_suffix(" /").filter(|it| it.ends_with(".tar"))?)),
             "USER" => self.user(rest),
             "WORKDIR" => self.workdir(rest),
             // A note for people.

@@ -89,7 +89,7 @@ pub enum Error {
         text: String,
     },
     /// What only an engine can do.
-    #[error("{}:{line}: only FROM scratch, COPY of a file or an empty folder, USER, WORKDIR, EXPOSE, ENTRYPOINT and CMD \
+    #[error("{}:{line}: only FROM scratch, COPY of a file or an empty folder, ADD of a .tar to /, USER, WORKDIR, EXPOSE, ENTRYPOINT and CMD \
              as lists are done without an engine: {text}", file.display())]
     Instruction {
         /// The Dockerfile.

@@ -26,10 +26,24 @@ pub struct Image {
 
 #[derive(Debug, Clone)]
 enum Entry {
-    File { from: PathBuf, mode: u32 },
-    Bytes { bytes: Vec<u8>, mode: u32 },
-    Folder { mode: u32 },
-    Link { to: String },
+    File {
+        from: PathBuf,
+        mode: u32,
+    },
+    Bytes {
+        bytes: Vec<u8>,
+        mode: u32,
+    },
+    Folder {
+        mode: u32,
+    },
+    Link {
+        to: String,
+    },
+    /// All entries of an archive, as they are.
+    Archive {
+        from: PathBuf,
+    },
 }
 
 impl Image {
@@ -85,6 +99,12 @@ impl Image {
     /// A folder. Those above files need not be named.
     pub fn directory(mut self, path: &str, mode: u32) -> Self {
         self.entries.push((path.into(), Entry::Folder { mode }));
+        self
+    }
+
+    /// Everything in an archive, with its modes and extended attributes.
+    pub(crate) fn unpack(mut self, archive: impl AsRef<Path>) -> Self {
+        self.entries.push(("/".into(), Entry::Archive { from: archive.as_ref().into() }));
         self
     }
 
@@ -149,7 +169,7 @@ impl Image {
         for (path, entry) in &self.entries {
             let name = path.trim_start_matches('/');
             append(&mut layer, name, entry).map_err(|source| match entry {
-                Entry::File { from, .. } => self.failed(from, source),
+                Entry::File { from, .. } | Entry::Archive { from } => self.failed(from, source),
                 _ => self.failed(Path::new(path), source),
             })?;
         }
@@ -216,7 +236,28 @@ fn append(layer: &mut tar::Builder<File>, name: &str, entry: &Entry) -> io::Resu
             header.set_entry_type(tar::EntryType::Symlink);
             layer.append_link(&mut header, name, to)
         }
+        Entry::Archive { from } => copy_entries(layer, &mut tar::Archive::new(File::open(from)?)),
     }
+}
+
+fn copy_entries(layer: &mut tar::Builder<File>, archive: &mut tar::Archive<File>) -> io::Result<()> {
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let mut attributes = Vec::new();
+        for attribute in entry.pax_extensions()?.into_iter().flatten() {
+            let attribute = attribute?;
+            let key = attribute.key().map_err(io::Error::other)?.to_owned();
+            attributes.push((key, attribute.value_bytes().to_vec()));
+        }
+        let attributes: Vec<_> =
+            attributes.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+        if !attributes.is_empty() {
+            layer.append_pax_extensions(attributes)?;
+        }
+        let (mut header, path) = (entry.header().clone(), entry.path()?.into_owned());
+        layer.append_data(&mut header, path, &mut entry)?;
+    }
+    Ok(())
 }
 
 /// Owner root and a fixed time: the same files make the same image.

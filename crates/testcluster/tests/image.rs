@@ -114,3 +114,32 @@ fn what_needs_an_engine_is_refused_with_its_line() {
         assert!(told.contains("Dockerfile:2: ") && told.ends_with(instruction), "{told}");
     }
 }
+
+/// A file's capability reaches the image.
+#[test]
+fn an_added_archive_keeps_modes_and_attributes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = tar::Builder::new(std::fs::File::create(folder.path().join("files.tar")).unwrap());
+    let attribute = ("SCHILY.xattr.security.capability", b"\0\x01\xff".as_slice());
+    archive.append_pax_extensions([attribute]).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(3);
+    header.set_mode(0o4755);
+    archive.append_data(&mut header, "bin/program", b"abc".as_slice()).unwrap();
+    archive.finish().unwrap();
+    let dockerfile = folder.path().join("Dockerfile");
+    std::fs::write(&dockerfile, "FROM scratch\nADD files.tar /\n").unwrap();
+    let built = Image::dockerfile("localhost/example:1", &dockerfile, folder.path()).unwrap();
+    let files = files(&read(&built));
+    let layer = files.iter().find(|(name, _)| name.ends_with(".tar")).unwrap().1;
+    let mut archive = tar::Archive::new(layer.as_slice());
+    let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
+    let mut attributes = entry.pax_extensions().unwrap().unwrap();
+    let found = attributes.next().unwrap().unwrap();
+    assert_eq!((found.key().unwrap(), found.value_bytes()), attribute);
+    assert_eq!(entry.path().unwrap().to_str(), Some("bin/program"));
+    assert_eq!(entry.header().mode().unwrap(), 0o4755);
+    let mut text = String::new();
+    entry.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "abc");
+}

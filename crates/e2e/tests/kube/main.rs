@@ -5,6 +5,7 @@
 mod alone;
 mod bed;
 mod contract;
+mod drop_in;
 mod failures;
 mod fortran;
 mod images;

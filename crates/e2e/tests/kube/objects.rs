@@ -16,17 +16,12 @@ pub(crate) fn name_of(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Name of the first, if the API server answers.
-pub(crate) fn first_of(kind: &str, job: &str) -> Option<String> {
-    among(&bed::look(&[kind])?, job).first().map(name_of)
-}
-
 fn objects_of(kind: &str, job: &str) -> Vec<Value> {
     among(&bed::get(&[kind]), job)
 }
 
-/// Its objects carry its id in their names.
-fn among(all: &Value, job: &str) -> Vec<Value> {
+/// Those of a job: they carry its id in their names.
+pub(crate) fn among(all: &Value, job: &str) -> Vec<Value> {
     let id = job.rsplit('/').next().unwrap_or_default();
     let items = all["items"].as_array().cloned().unwrap_or_default();
     items.into_iter().filter(|item| name_of(item).contains(id)).collect()

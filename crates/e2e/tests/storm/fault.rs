@@ -10,7 +10,7 @@ use rutter_testcluster::{Component, Cut, FakeNode};
 use crate::{
     aftermath::{Dice, refusal, serve},
     bed,
-    objects::first_of,
+    objects::{among, name_of},
     world::World,
 };
 
@@ -150,7 +150,10 @@ impl Begun {
             Cure::StartServer => {
                 // It refuses to start without a cluster, and is started again.
                 start_if_down(Component::ApiServer);
-                world.start_server();
+                // Another fault of the mix may have killed it, too.
+                if !world.server.is_running() {
+                    world.start_server();
+                }
             }
             Cure::Start(component) => start_if_down(component),
             Cure::Mend(cut) => cut.mend().unwrap(),
@@ -162,6 +165,11 @@ impl Begun {
             }
         }
     }
+}
+
+/// Name of the first of a job's, if the API server answers.
+fn first_of(kind: &str, job: &str) -> Option<String> {
+    among(&bed::look(&[kind])?, job).first().map(name_of)
 }
 
 fn down(component: Component) -> Cure {
