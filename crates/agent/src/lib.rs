@@ -9,6 +9,7 @@ mod clock;
 mod command;
 mod contact;
 mod container;
+mod failure;
 mod folders;
 mod lock;
 mod log;

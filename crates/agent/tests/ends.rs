@@ -47,6 +47,7 @@ fn the_environment_of_the_contract() {
         format!("RUTTER_OUT={folder}/out"),
         format!("RUTTER_WORK={folder}/work"),
         format!("RUTTER_PROGRESS={folder}/progress"),
+        format!("RUTTER_FAILURE={folder}/failure"),
         format!("RUTTER_INPUTS_FILE={folder}/inputs.json"),
         r#"RUTTER_INPUTS={"n":3}"#.to_owned(),
         format!("HOME={folder}/work"),
@@ -276,4 +277,36 @@ fn asked_to_stop_before_there_is_an_order() {
     let pid = rustix::process::Pid::from_child(&agent);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(finish(agent), 143, "0 would say that nothing is left to do");
+}
+
+#[test]
+fn a_command_that_fails_leaves_its_words_and_what_is_wanted_of_it() {
+    let mut draft = named("draft");
+    draft["when_failed"] = json!(true);
+    let failing = |line: &str| {
+        let line =
+            format!("echo half > \"$RUTTER_OUT/draft.txt\"; echo x > \"$RUTTER_OUT/whole.txt\"; {line}");
+        Bench::new(json!({"command": sh(&line), "outputs": [draft, named("whole")]}))
+    };
+    let bench = failing("printf ' no water\\n\\033[1m' > \"$RUTTER_FAILURE\"; exit 3");
+    let (code, report) = bench.run();
+    assert_eq!((code, &report.outcome), (3, &Outcome::Exited { code: 3 }));
+    assert_eq!(report.reason.as_deref(), Some("no water\n[1m"), "nothing that steers a terminal");
+    assert_eq!(report.outputs.len(), 1, "{:?}", report.outputs);
+    assert_eq!(bench.output("draft", 0), b"half\n");
+
+    for (line, what) in [
+        ("ln -s /etc/passwd \"$RUTTER_FAILURE\"; exit 1", "a link"),
+        ("mkfifo \"$RUTTER_FAILURE\"; exit 1", "a FIFO"),
+        ("printf ' \\n' > \"$RUTTER_FAILURE\"; exit 1", "nothing"),
+    ] {
+        assert_eq!(failing(line).run().1.reason, None, "{what}");
+    }
+    let long = failing("head -c 100000 /dev/zero | tr '\\0' x > \"$RUTTER_FAILURE\"; exit 1").run().1;
+    assert_eq!(long.reason.map(|text| text.len()), Some(4096));
+    let unusable =
+        failing("rm \"$RUTTER_OUT/draft.txt\"; ln -s /etc/passwd \"$RUTTER_OUT/draft.txt\"; exit 4").run();
+    assert_eq!((unusable.0, unusable.1.outputs.len()), (4, 0), "how it failed counts");
+    let fine = failing("echo x > \"$RUTTER_FAILURE\"").run().1;
+    assert_eq!((fine.outputs.len(), fine.reason), (2, None), "words of a failure that was none");
 }

@@ -193,7 +193,10 @@ impl Agents {
         self.program_ended(attempt, &plan);
         let tail = self.0.logs.tail(&job, TAIL_LINES).await?;
         match failure::exception_of(&report.outcome, &plan.limits, tail.clone()) {
-            Some(exception) => self.fail(attempt, &plan, report, exception).await,
+            Some(exception) => {
+                let exception = failure::in_its_words(exception, report.reason.as_deref());
+                self.fail(attempt, &plan, report, exception).await
+            }
             None => match self.verify(attempt, &plan, &report.outputs).await? {
                 Ok(results) => self.publish(attempt, report, results).await,
                 Err(exception) => {
@@ -245,12 +248,13 @@ impl Agents {
         let usage = Some(report.usage.clone());
         let exit = exit_code(&report.outcome);
         let hopeless = matches!(report.outcome, Outcome::BadInput { .. });
+        let kept = self.kept(attempt, plan, &report.outputs).await?;
         let changed = self
             .0
             .change(attempt.launch.job, |job| {
                 let job = job.attempt_failed(&attempt.uid, usage.clone(), exception.clone(), now)?;
                 let last = hopeless || failures(&job) > plan.retries as usize;
-                if last { job.failed(exception.clone(), now) } else { Ok(job) }
+                if last { Ok(job.failed(exception.clone(), now)?.keeping(kept.clone())) } else { Ok(job) }
             })
             .await?;
         self.0.signal(Signal::Look(attempt.launch.job));

@@ -206,7 +206,9 @@ pub(crate) fn order_record(job: &Job, plan: &Plan) -> Vec<u8> {
 pub(crate) fn final_record(job: &Job, with: Results) -> Vec<u8> {
     let mut job = job.clone();
     job.archived = true;
-    if let (Results::Left, State::Successful { results, .. }) = (with, &mut job.state) {
+    if let (Results::Left, State::Successful { results, .. } | State::Failed { kept: results, .. }) =
+        (with, &mut job.state)
+    {
         for value in results.values_mut().flatten() {
             value.place = Place::Object(format!("jobs/{}/lost", job.id));
         }

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::executor::LaunchEnd;
 
+/// Most characters of a program's own words.
+const LONGEST_REASON: usize = 4096;
+
 /// The exception of an attempt that ended so; `tail` = the last lines of its log. `None` = it ended well.
 pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>) -> Option<Problem> {
     let problem = match outcome {
@@ -52,6 +55,15 @@ pub(crate) fn exception_of(outcome: &Outcome, limits: &Limits, tail: Vec<String>
         Outcome::AgentFault { reason } => failure("agent-fault", "The supervisor failed", reason.clone()),
     };
     Some(with_tail(problem, tail))
+}
+
+/// With what the program says of its failure, where it ended by itself.
+pub(crate) fn in_its_words(problem: Problem, reason: Option<&str>) -> Problem {
+    let own = ["exit-code", "signal"].map(|kind| format!("{}{kind}", exception::RUTTER));
+    match reason.map(str::trim).filter(|reason| !reason.is_empty() && own.contains(&problem.kind)) {
+        Some(reason) => Problem { detail: Some(reason.chars().take(LONGEST_REASON).collect()), ..problem },
+        None => problem,
+    }
 }
 
 /// Inputs that break the process description: the same whether found in the request or after staging.

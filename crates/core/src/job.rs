@@ -78,6 +78,9 @@ pub struct ResponseShape {
     pub v1: Option<ResponseKind>,
     /// Outputs asked for, in order, with how; all of the process when the request had no `outputs`.
     pub outputs: IndexMap<OutputId, OutputSelection>,
+    /// Outputs of which the first that there is is the whole answer; only where the request named none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answer: Vec<OutputId>,
 }
 
 impl ResponseShape {
@@ -115,6 +118,9 @@ pub enum State {
         finished: Timestamp,
         /// Why.
         exception: Box<Problem>,
+        /// What the last attempt left that is wanted of a failed one, by output id.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        kept: IndexMap<OutputId, Vec<StoredValue>>,
     },
     /// Ended because somebody asked.
     Dismissed {
@@ -306,8 +312,29 @@ impl Job {
     pub fn failed(mut self, exception: Problem, now: Timestamp) -> Result<Self, TransitionError> {
         self.must_be_active("failed")?;
         self.message.clone_from(&exception.detail);
-        self.state = State::Failed { started: self.started(), finished: now, exception: Box::new(exception) };
+        self.state = State::Failed {
+            started: self.started(),
+            finished: now,
+            exception: Box::new(exception),
+            kept: IndexMap::new(),
+        };
         Ok(self.changed(now))
+    }
+
+    /// A failed job with what its last attempt left.
+    pub fn keeping(mut self, outputs: IndexMap<OutputId, Vec<StoredValue>>) -> Self {
+        if let State::Failed { kept, .. } = &mut self.state {
+            *kept = outputs;
+        }
+        self
+    }
+
+    /// Values that can be had, by output id: results, or what is kept of a failed job.
+    pub fn values(&self) -> Option<&IndexMap<OutputId, Vec<StoredValue>>> {
+        match &self.state {
+            State::Successful { results, .. } | State::Failed { kept: results, .. } => Some(results),
+            State::Accepted | State::Running { .. } | State::Dismissed { .. } => None,
+        }
     }
 
     /// Over because somebody asked.

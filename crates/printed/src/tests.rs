@@ -8,7 +8,7 @@ const TYPE: &str = "PYGEOAPI_K8S_MANAGER_RESULT_MIMETYPE";
 
 fn wanted(id: &str, media_type: Option<&str>, find: Find) -> OutputWanted {
     let media_type = media_type.map(str::to_owned);
-    OutputWanted { id: id.to_owned(), find, required: true, many: false, media_type }
+    OutputWanted { id: id.to_owned(), find, required: true, many: false, media_type, when_failed: false }
 }
 
 fn logs(media_type: Option<&str>) -> Vec<OutputWanted> {

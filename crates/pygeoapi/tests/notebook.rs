@@ -55,6 +55,7 @@ impl Bed {
             .args(&words[1..])
             .envs([("HOME", self.at("home")), ("RUTTER_OUT", self.at("out"))])
             .envs([("RUTTER_PROGRESS", self.at("progress")), ("RUTTER_INPUTS_FILE", self.at("inputs.json"))])
+            .env("RUTTER_FAILURE", self.at("failure"))
             .envs([("PATH", path.as_str()), ("RUTTER_JOB_ID", "J")])
             .output()
             .unwrap()
@@ -149,6 +150,8 @@ fn what_the_cell_raised_is_the_last_word() {
     let output = bed.run("", json!({"notebook": "work/a.ipynb", "output_filename": "mine.ipynb"}));
     assert!(!output.status.success());
     assert_eq!(last_line(&output), "ZeroDivisionError: division by zero");
+    let reason = std::fs::read_to_string(bed.at("failure")).unwrap();
+    assert_eq!(reason, "ZeroDivisionError: division by zero");
     let again = bed.run("", json!({"notebook": "work/a.ipynb", "output_filename": "mine.ipynb"}));
     assert!(last_line(&again).contains("File exists"), "{}", last_line(&again));
     assert!(bed.output("notebook.ipynb")["cells"].is_array(), "the failed notebook is there too");

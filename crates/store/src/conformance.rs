@@ -28,7 +28,7 @@ pub fn sample(process: &str) -> (Job, Plan) {
         process_version: "1.0.0".into(),
         owner: Some("ada".parse().expect("a caller id")),
         mode: Mode::Async,
-        shape: ResponseShape { v1: None, outputs: IndexMap::new() },
+        shape: ResponseShape { v1: None, outputs: IndexMap::new(), answer: Vec::new() },
         request: json!({"inputs": {"level": 3.5}}),
         subscriber: None,
         key: None,

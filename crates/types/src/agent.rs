@@ -228,6 +228,9 @@ pub struct OutputWanted {
     /// Media type when the file name does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
+    /// Whether it is collected of a command that failed, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub when_failed: bool,
 }
 
 /// Where an output is found.
@@ -377,9 +380,12 @@ pub struct Report {
     pub outcome: Outcome,
     /// What it took.
     pub usage: Usage,
-    /// Outputs collected; only for exit code 0.
+    /// Outputs collected: all for exit code 0, else those that are wanted of a failed command.
     #[serde(default)]
     pub outputs: Vec<OutputFile>,
+    /// What the program says of its failure (`RUTTER_FAILURE`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Bytes of the attempt's log, dropped ones included.
     pub log_bytes: u64,
 }

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use rustix::process::WaitStatus;
 use rutter_printed::Printed;
-use rutter_types::agent::{Find, Outcome, OutputFile, Phase, Report, WorkOrder};
+use rutter_types::agent::{Find, Outcome, OutputFile, OutputWanted, Phase, Report, WorkOrder};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::contact::{self, Contact, State};
+use crate::container;
+use crate::failure;
 use crate::folders::{self, Folders};
 use crate::log::{self, Log, Stream};
 use crate::progress::{self, Board};
@@ -36,6 +38,13 @@ pub(super) struct Course<'a> {
     place: Place,
     log: Arc<Log>,
     board: Board,
+}
+
+/// What is reported of an attempt.
+struct End {
+    outcome: Outcome,
+    files: Vec<OutputFile>,
+    reason: Option<String>,
 }
 
 /// Why the course leaves its way early.
@@ -78,7 +87,7 @@ impl<'a> Course<'a> {
         let (done, told) = watch::channel(false);
         let (log, contact) = (Arc::clone(&self.log), Arc::clone(&self.contact));
         let sender = tokio::spawn(async move { log::send(&log, &contact).await });
-        let (outcome, files) = match Folders::create(&self.folder) {
+        let end = match Folders::create(&self.folder) {
             Ok(folders) => {
                 let teller = tokio::spawn(progress::tell(
                     self.board.clone(),
@@ -97,19 +106,49 @@ impl<'a> Course<'a> {
         };
         self.log.finish();
         joined(sender).await?;
-        Ok(Report { outcome, usage: self.board.usage(), outputs: files, log_bytes: self.log.bytes() })
+        let End { outcome, files, reason } = end;
+        let (usage, log_bytes) = (self.board.usage(), self.log.bytes());
+        Ok(Report { outcome, usage, outputs: files, reason, log_bytes })
     }
 
-    async fn work(&self, folders: &Folders) -> Result<Vec<OutputFile>, Detour> {
+    async fn work(&self, folders: &Folders) -> Result<End, Detour> {
         let ready = self.staged(folders).await?;
         let inputs =
             serde_json::to_string(&ready.inputs).map_err(|error| fault("write the inputs", &error.into()))?;
         std::fs::write(&folders.inputs_file, &inputs).map_err(|error| fault("write the inputs", &error))?;
         self.board.set_phase(Phase::Running);
         let print = self.print(folders).map_err(|error| fault("keep what the command prints", &error))?;
-        self.command(folders, &ready, &inputs, print.clone()).await?;
+        match self.command(folders, &ready, &inputs, print.clone()).await {
+            Ok(()) => {}
+            Err(Detour::Report(outcome)) => return self.failed(folders, outcome).await,
+            Err(gone) => return Err(gone),
+        }
         self.board.set_phase(Phase::Uploading);
-        self.outputs(folders, print).await
+        let files = self.outputs(folders, self.order.outputs.clone(), print).await?;
+        Ok(End { outcome: Outcome::Exited { code: 0 }, files, reason: None })
+    }
+
+    /// The end of a command that failed: with what it says of it, and what it has done by then where that is wanted.
+    async fn failed(&self, folders: &Folders, outcome: Outcome) -> Result<End, Detour> {
+        let ended = matches!(outcome, Outcome::Exited { .. } | Outcome::Signalled { .. });
+        // Somebody who asks it to stop does not wait.
+        let has_time = ended || matches!(outcome, Outcome::TimeLimit | Outcome::OutOfMemory { .. });
+        let wanted = self.order.outputs.iter().filter(|output| output.when_failed && has_time);
+        let wanted: Vec<OutputWanted> =
+            wanted.map(|output| OutputWanted { required: false, ..output.clone() }).collect();
+        let reason = failure::reason(&folders.failure).filter(|_| ended);
+        if wanted.is_empty() {
+            return Ok(End { outcome, files: Vec::new(), reason });
+        }
+        self.board.set_phase(Phase::Uploading);
+        let files = match self.outputs(folders, wanted, None).await {
+            Err(Detour::Report(other)) => {
+                self.log.say(&format!("what the command left can't be kept: {}", container::words(&other)));
+                Vec::new()
+            }
+            files => files?,
+        };
+        Ok(End { outcome, files, reason })
     }
 
     async fn staged(&self, folders: &Folders) -> Result<Ready, Detour> {
@@ -270,12 +309,16 @@ impl<'a> Course<'a> {
         output.map(|output| output.id.clone()).unwrap_or_default()
     }
 
-    async fn outputs(&self, folders: &Folders, print: Option<log::Print>) -> Result<Vec<OutputFile>, Detour> {
-        if self.order.outputs.is_empty() {
+    async fn outputs(
+        &self,
+        folders: &Folders,
+        wanted: Vec<OutputWanted>,
+        print: Option<log::Print>,
+    ) -> Result<Vec<OutputFile>, Detour> {
+        if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let (wanted, folders, limit) =
-            (self.order.outputs.clone(), folders.clone(), self.order.limits.output_bytes);
+        let (folders, limit) = (folders.clone(), self.order.limits.output_bytes);
         // Packing a large directory must not hold up the signs of life.
         // Its readers are gone.
         let print = print
@@ -319,10 +362,10 @@ fn killed_by_kernel(status: WaitStatus, before: Option<u64>) -> bool {
     failed && before.is_some_and(|before| kernel_kills().is_some_and(|now| now > before))
 }
 
-fn reportable(end: Result<Vec<OutputFile>, Detour>) -> Result<(Outcome, Vec<OutputFile>), contact::Error> {
+fn reportable(end: Result<End, Detour>) -> Result<End, contact::Error> {
     match end {
-        Ok(files) => Ok((Outcome::Exited { code: 0 }, files)),
-        Err(Detour::Report(outcome)) => Ok((outcome, Vec::new())),
+        Ok(end) => Ok(end),
+        Err(Detour::Report(outcome)) => Ok(End { outcome, files: Vec::new(), reason: None }),
         Err(Detour::Contact(error)) => Err(error),
     }
 }

@@ -10,13 +10,14 @@ use crate::settings::OWN_PREFIX;
 /// Inputs up to this size are also given in a variable (one string may have 128 KiB).
 const SMALL_INPUTS: usize = 64 * 1024;
 /// Told by the agent, so never inherited: a job started from within a job sees only its own.
-const TOLD: [&str; 11] = [
+const TOLD: [&str; 12] = [
     "RUTTER_JOB_ID",
     "RUTTER_PROCESS_ID",
     "RUTTER_IN",
     "RUTTER_OUT",
     "RUTTER_WORK",
     "RUTTER_PROGRESS",
+    "RUTTER_FAILURE",
     "RUTTER_INPUTS_FILE",
     "RUTTER_INPUTS",
     "RUTTER_PACKAGE_DIR",
@@ -37,6 +38,7 @@ pub(super) fn of(order: &WorkOrder, folders: &Folders, inputs: &str) -> Vec<(OsS
     tell("RUTTER_OUT", folders.outputs.clone().into());
     tell("RUTTER_WORK", folders.work.clone().into());
     tell("RUTTER_PROGRESS", folders.progress.clone().into());
+    tell("RUTTER_FAILURE", folders.failure.clone().into());
     tell("RUTTER_INPUTS_FILE", folders.inputs_file.clone().into());
     if inputs.len() <= SMALL_INPUTS {
         tell("RUTTER_INPUTS", inputs.into());

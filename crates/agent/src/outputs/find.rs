@@ -76,7 +76,14 @@ mod tests {
     use super::*;
 
     fn wanted(id: &str) -> OutputWanted {
-        OutputWanted { id: id.into(), find: Find::Name, required: true, many: false, media_type: None }
+        OutputWanted {
+            id: id.into(),
+            find: Find::Name,
+            required: true,
+            many: false,
+            media_type: None,
+            when_failed: false,
+        }
     }
 
     fn tree(files: &[&str]) -> tempfile::TempDir {

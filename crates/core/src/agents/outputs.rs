@@ -54,6 +54,22 @@ impl Agents {
         Ok(Ok(results))
     }
 
+    /// What a failed attempt left of the outputs that are wanted of one. It is what it is: nothing is demanded of it.
+    pub(super) async fn kept(
+        &self,
+        attempt: &AttemptName,
+        plan: &Plan,
+        files: &[OutputFile],
+    ) -> Result<IndexMap<OutputId, Vec<StoredValue>>, AgentError> {
+        let mut kept: IndexMap<OutputId, Vec<StoredValue>> = IndexMap::new();
+        for file in files {
+            let wanted = plan.outputs.iter().find(|wanted| wanted.when_failed && wanted.id == file.output);
+            let Some(id) = wanted.and_then(|wanted| wanted.id.parse().ok()) else { continue };
+            kept.entry(id).or_default().push(self.stored_value(attempt, None, file).await?);
+        }
+        Ok(kept)
+    }
+
     /// The record of one value: its bytes are there, whole.
     async fn stored_value(
         &self,

@@ -109,7 +109,7 @@ impl Follower {
             Outcome::Exited { code: 0 } => self.outputs(&order, end.message.as_deref(), print).await?,
             other => (other, Vec::new()),
         };
-        let report = Report { outcome, usage: Usage::default(), outputs, log_bytes };
+        let report = Report { outcome, usage: Usage::default(), outputs, reason: None, log_bytes };
         self.agents.report(&self.attempt, report).await?;
         Ok(())
     }

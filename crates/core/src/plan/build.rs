@@ -81,6 +81,7 @@ fn outputs(process: &Process, unit: &ExecutionUnit, valid: &Valid) -> Vec<Output
                 required: output.min_occurs > 0 && unit.contract().is_ours(),
                 many: output.is_many(),
                 media_type: named.or_else(|| output.media_types.first().cloned()),
+                when_failed: unit.keeps_when_failed(id),
             })
         })
         .collect()

@@ -128,22 +128,27 @@ fn joined(report: &mut Report<'_>, separator: &Spot<'_>, id: &InputId, input: &I
     Some(Template(vec![TemplatePart::Joined(id.clone(), text)]))
 }
 
-/// Where outputs are found, by output.
+/// Where outputs are found, by output, and those that are kept of a command that failed, too.
 pub(super) fn outputs<T>(
     report: &mut Report<'_>,
     bindings: &Spot<'_>,
     outputs: &IndexMap<OutputId, T>,
-) -> IndexMap<OutputId, OutputBinding> {
-    let mut found = IndexMap::new();
-    let Some(spot) = bindings.get("outputBindings") else { return found };
+) -> (IndexMap<OutputId, OutputBinding>, Vec<OutputId>) {
+    let (mut found, mut when_failed) = (IndexMap::new(), Vec::new());
+    let Some(spot) = bindings.get("outputBindings") else { return (found, when_failed) };
     if !report.any_object(&spot) {
-        return found;
+        return (found, when_failed);
     }
     for (key, member) in spot.members() {
         let Some((id, _)) = outputs.get_key_value(key.text.as_str()) else {
             no_such(report, key.place, &member, "output", outputs.keys().map(OutputId::as_str));
             continue;
         };
+        if let Some(spot) = member.get("whenFailed")
+            && report.boolean(&spot) == Some(true)
+        {
+            when_failed.push(id.clone());
+        }
         let Some(binding) = output_binding(report, &member) else { continue };
         if binding == OutputBinding::Stdout && found.values().any(|other| *other == OutputBinding::Stdout) {
             report.fault(&member, "standard output is bound to another output already", "write a glob");
@@ -151,11 +156,11 @@ pub(super) fn outputs<T>(
         }
         found.insert(id.clone(), binding);
     }
-    found
+    (found, when_failed)
 }
 
 fn output_binding(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<OutputBinding> {
-    if !report.object(spot, &["glob", "stdout"]) {
+    if !report.object(spot, &["glob", "stdout", "whenFailed"]) {
         return None;
     }
     match (spot.get("glob"), spot.get("stdout")) {
@@ -171,6 +176,7 @@ fn output_binding(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<OutputBind
             report.fault(spot, "has both a glob and stdout", "keep one of them");
             None
         }
+        (None, None) if spot.get("whenFailed").is_some() => None,
         (None, None) => {
             report.fault(spot, "says nothing", "write `{glob: NAME}`, or `{stdout: true}`");
             None

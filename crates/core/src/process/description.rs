@@ -84,7 +84,7 @@ pub(super) fn read(report: &mut Report<'_>, spot: &Spot<'_>) -> Option<Read> {
 fn why_not(name: &str) -> Option<&'static str> {
     match name {
         "security" => Some("is not supported by this version; remove it"),
-        "executionUnit" | "examples" | "validation" | "callerToken" => {
+        "executionUnit" | "examples" | "answer" | "validation" | "callerToken" => {
             Some("belongs to the top of the file, beside `processDescription`")
         }
         _ => None,

@@ -31,6 +31,8 @@ pub struct Process {
     pub units: Vec<ExecutionUnit>,
     /// How strictly requests are held to the description.
     pub validation: Validation,
+    /// Outputs of which the first that there is answers a request that names none, alone and as it is.
+    pub answer: Vec<OutputId>,
     /// Whether callers must give the server's token for the older managers' clients.
     pub caller_token: bool,
     /// Complete execute requests that work.
@@ -183,6 +185,8 @@ pub struct CommandUnit {
     pub config: Config,
     /// Where outputs are found, by output id; what is not named is found by its name.
     pub outputs: IndexMap<OutputId, OutputBinding>,
+    /// Outputs that are kept of a command that failed, too.
+    pub when_failed: Vec<OutputId>,
 }
 
 /// A container image.
@@ -200,6 +204,8 @@ pub struct DockerUnit {
     pub config: Config,
     /// Where outputs are found.
     pub outputs: IndexMap<OutputId, OutputBinding>,
+    /// Outputs that are kept of a command that failed, too.
+    pub when_failed: Vec<OutputId>,
     /// The member `kubernetes` as written, for the executor that understands it.
     pub kubernetes: Option<Value>,
 }
@@ -269,6 +275,14 @@ impl ExecutionUnit {
         match self {
             Self::Command(unit) => &unit.outputs,
             Self::Docker(unit) => &unit.outputs,
+        }
+    }
+
+    /// Whether an output is kept of a command that failed, too.
+    pub fn keeps_when_failed(&self, id: &OutputId) -> bool {
+        match self {
+            Self::Command(unit) => unit.when_failed.contains(id),
+            Self::Docker(unit) => unit.when_failed.contains(id),
         }
     }
 

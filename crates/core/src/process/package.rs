@@ -22,10 +22,11 @@ use crate::{
     validate, yaml,
 };
 
-const MEMBERS: [&str; 7] = [
+const MEMBERS: [&str; 8] = [
     "processDescription",
     "executionUnit",
     "examples",
+    "answer",
     "validation",
     "callerToken",
     "deploymentProfile",
@@ -102,6 +103,7 @@ fn package(
         Declared { inputs: &parts.inputs, outputs: &parts.outputs, folder, validation: rules.validation };
     let units = unit::read(report, &top, &declared);
     let examples = examples(report, &top, &parts.inputs, rules.validation);
+    let answer = answer(report, &top, &parts.outputs);
     let head = head?;
     *id_place = head.id_place;
     let in_languages = languages.into_iter().filter_map(|language| {
@@ -117,6 +119,7 @@ fn package(
         outputs: parts.outputs,
         units,
         validation: rules.validation,
+        answer,
         caller_token: rules.caller_token,
         examples,
         folder: folder.map(Path::to_owned),
@@ -190,6 +193,26 @@ impl Rules {
             caller_token: token == Some("required"),
         }
     }
+}
+
+/// Outputs that stand for all of them where a request names none.
+fn answer(report: &mut Report<'_>, top: &Spot<'_>, outputs: &IndexMap<OutputId, Output>) -> Vec<OutputId> {
+    let Some(spot) = top.get("answer") else { return Vec::new() };
+    let items = if matches!(spot.node.kind, Kind::List(_)) { spot.items() } else { vec![spot] };
+    let mut answer = Vec::new();
+    for item in &items {
+        let Some(name) = report.text(item) else { continue };
+        if let Some((id, _)) = outputs.get_key_value(name) {
+            answer.push(id.clone());
+            continue;
+        }
+        let remedy = match suggest::nearest(name, outputs.keys().map(OutputId::as_str)) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "name an output of the process".to_owned(),
+        };
+        report.fault(item, format!("there is no output {:?}", shorten(name)), remedy);
+    }
+    answer
 }
 
 /// An example is a promise: a request that is refused is no example.

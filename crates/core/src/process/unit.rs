@@ -97,6 +97,7 @@ struct Common {
     env: Vec<EnvEntry>,
     config: Config,
     outputs: IndexMap<OutputId, OutputBinding>,
+    when_failed: Vec<OutputId>,
 }
 
 fn common(
@@ -108,16 +109,16 @@ fn common(
     let names = Names { inputs: declared.inputs, own: None, folder };
     let mut items =
         spot.get("command").map(|member| command::read(report, &member, names)).unwrap_or_default();
-    let mut outputs = IndexMap::new();
+    let (mut outputs, mut when_failed) = (IndexMap::new(), Vec::new());
     if let Some(bindings) = spot.get("bindings")
         && report.object(&bindings, &["inputBindings", "outputBindings"])
     {
         items.extend(bindings::inputs(report, &bindings, names));
-        outputs = bindings::outputs(report, &bindings, declared.outputs);
+        (outputs, when_failed) = bindings::outputs(report, &bindings, declared.outputs);
     }
     let env = spot.get("env").map(|member| env::read(report, &member)).unwrap_or_default();
     let config = spot.get("config").map(|member| super::config::read(report, &member)).unwrap_or_default();
-    Common { command: items, env, config, outputs }
+    Common { command: items, env, config, outputs, when_failed }
 }
 
 fn command_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>) -> Option<CommandUnit> {
@@ -125,9 +126,10 @@ fn command_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_
     if spot.get("command").is_none() {
         report.fault(spot, "`command` is missing", "add `command: [python3, model.py]`");
     }
-    let Common { command, env, config, outputs } = common(report, spot, declared, declared.folder);
+    let Common { command, env, config, outputs, when_failed } =
+        common(report, spot, declared, declared.folder);
     program_is_there(report, spot, &command, declared.folder);
-    (report.faults.len() == before).then_some(CommandUnit { command, env, config, outputs })
+    (report.faults.len() == before).then_some(CommandUnit { command, env, config, outputs, when_failed })
 }
 
 /// A program of the package itself should be in its folder.
@@ -175,7 +177,7 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
             None,
         );
     }
-    let Common { command, env, config, outputs } = common(report, spot, declared, None);
+    let Common { command, env, config, outputs, when_failed } = common(report, spot, declared, None);
     folder_is_not_there(report, spot, &command);
     if spot.get("command").is_none() && !command.is_empty() {
         let remedy = "write the image's program below `command`";
@@ -194,6 +196,7 @@ fn docker_unit(report: &mut Report<'_>, spot: &Spot<'_>, declared: &Declared<'_>
         env,
         config,
         outputs,
+        when_failed,
         kubernetes,
     })
 }

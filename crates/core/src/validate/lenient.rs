@@ -60,5 +60,5 @@ fn shape(process: &Process, request: &ExecuteRequest, faults: &mut Vec<Fault>) -
         return shape;
     }
     let all = process.outputs.keys().map(|id| (id.clone(), OutputSelection::default())).collect();
-    ResponseShape { outputs: all, ..shape }
+    ResponseShape { outputs: all, answer: process.answer.clone(), ..shape }
 }

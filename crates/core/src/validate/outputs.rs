@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn read(process: &Process, request: &ExecuteRequest, faults: &mut Vec<Fault>) -> ResponseShape {
     let Some(selections) = &request.outputs else {
         let all = process.outputs.keys().map(|id| (id.clone(), OutputSelection::default())).collect();
-        return ResponseShape { v1: request.response, outputs: all };
+        return ResponseShape { v1: request.response, outputs: all, answer: process.answer.clone() };
     };
     let mut outputs = IndexMap::new();
     for (name, selection) in selections {
@@ -30,7 +30,7 @@ pub(super) fn read(process: &Process, request: &ExecuteRequest, faults: &mut Vec
         }
     }
     let has_mode = outputs.values().any(|selection| selection.transmission_mode.is_some());
-    ResponseShape { v1: request.response.or(has_mode.then(Default::default)), outputs }
+    ResponseShape { v1: request.response.or(has_mode.then(Default::default)), outputs, answer: Vec::new() }
 }
 
 fn unknown(process: &Process, name: &str, pointer: String) -> Fault {

@@ -26,7 +26,7 @@ fn the_same_as_a_command_and_in_a_container() {
         let there = run(&local.client(), case);
         let here = run(&contained.client(), case);
         assert_eq!(here, there, "{}", case.package.id());
-        assert_eq!(here.exception(), case.exception, "{}: {here:?}", case.package.id());
+        here.check(case);
     }
     wait_until("nothing is left", || podman.containers().is_empty());
 }

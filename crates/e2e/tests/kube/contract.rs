@@ -18,6 +18,6 @@ fn the_same_on_this_machine_and_on_the_cluster() {
         let there = run(&local.client(), case);
         let here = run(&cluster.client(), case);
         assert_eq!(here, there, "{}", case.package.id());
-        assert_eq!(here.exception(), case.exception, "{}: {here:?}", case.package.id());
+        here.check(case);
     }
 }

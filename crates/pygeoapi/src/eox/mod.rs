@@ -77,7 +77,11 @@ pub(crate) fn package(
         ("legacyId".to_owned(), legacy_id.into()),
     ]);
     process.extend(described);
-    Some(json!({"processDescription": {"process": process}, "executionUnit": [unit]}))
+    let mut package = json!({"processDescription": {"process": process}, "executionUnit": [unit]});
+    if class == Class::Notebook {
+        package["answer"] = json!(notebook::ANSWER);
+    }
+    Some(package)
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ const SCRIPT: &str = r#"runner=$1; settings=$2; exec python3 -c "$runner" "$sett
 /// Engine that patches an annotation of the Job after each cell; it needs an account that may.
 const ENGINE: &str = "kubernetes_job_progress";
 
+/// What EOX answered: the file that the notebook names, else the first thing that it keeps.
+pub(super) const ANSWER: [&str; 2] = ["result-file", "result"];
+
 const KEYS: [&str; 29] = [
     "name",
     "default_image",
@@ -90,6 +93,7 @@ pub(super) fn unit(
         "type": "docker",
         "image": image,
         "command": command.into_iter().chain(words).collect::<Vec<_>>(),
+        "bindings": {"outputBindings": {"notebook": {"whenFailed": true}, "scraps": {"whenFailed": true}}},
         "kubernetes": kubernetes,
     });
     Some((unit, chosen.inputs))

@@ -50,6 +50,8 @@ def main():
 
 def fail(why, code=1):
     print(why, file=sys.stderr, flush=True)
+    if "RUTTER_FAILURE" in os.environ:
+        pathlib.Path(os.environ["RUTTER_FAILURE"]).write_text(why, encoding="utf-8")
     return code if 0 < code < 256 else 1
 
 

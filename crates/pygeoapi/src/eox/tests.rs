@@ -69,6 +69,7 @@ fn the_worked_example() {
         "shareProcessNamespace": true, "enableServiceLinks": false,
     });
     assert_eq!(*pod(&package), wanted);
+    assert_eq!(package["answer"], json!(["result-file", "result"]));
     let command = package["executionUnit"][0]["command"].as_array().unwrap();
     assert_eq!(
         command[..5],

@@ -14,6 +14,10 @@ use crate::{
 /// Name of the container in every Job of 52N.
 const CONTAINER: &str = "generic-image-processor";
 
+/// Output of what a program gives that belongs to no declared one: where none is declared, and beside several. The members of a value
+/// may have the names of outputs, so that of the second is no likely one.
+pub(super) const ANONYMOUS: [&str; 2] = ["result", "result-document"];
+
 const KEYS: [&str; 15] = [
     "name",
     "metadata",
@@ -60,9 +64,9 @@ fn described(
 ) -> (Map<String, Value>, Option<Value>, String) {
     let Some(metadata) = metadata else {
         report.doubt(processor, "has no `metadata`, without which 52N does not start");
-        return (Map::new(), None, describe::UNNAMED.to_owned());
+        return (with_anonymous_output(Map::new()), None, describe::UNNAMED.to_owned());
     };
-    let process = describe::process(report, metadata);
+    let process = with_anonymous_output(describe::process(report, metadata));
     let examples = describe::examples(report, metadata);
     let legacy_id = match metadata.some("id") {
         Some(id) => {
@@ -83,6 +87,22 @@ fn described(
         describe::UNNAMED.to_owned()
     });
     (process, examples, legacy_id)
+}
+
+/// What a program gives is one anonymous value there, whatever outputs are declared. With one declared it is that one's; else it
+/// has an output of its own, so that it is not lost. Of several, the members of the value may be theirs instead.
+fn with_anonymous_output(mut process: Map<String, Value>) -> Map<String, Value> {
+    let mut declared = match process.shift_remove("outputs") {
+        Some(Value::Object(declared)) => declared,
+        _ => Map::new(),
+    };
+    let anonymous = if declared.is_empty() { ANONYMOUS[0] } else { ANONYMOUS[1] };
+    if declared.len() != 1 && !declared.contains_key(anonymous) {
+        let output = json!({"title": "What the program gives", "schema": {}, "minOccurs": 0});
+        declared.shift_insert(0, anonymous.to_owned(), output);
+    }
+    process.insert("outputs".to_owned(), declared.into());
+    process
 }
 
 fn unit(

@@ -198,6 +198,24 @@ fn one_output_without_media_type_is_accepted() {
     }
 }
 
+/// Section 5: the result is one anonymous value, whatever is declared.
+#[test]
+fn what_belongs_to_no_declared_output_is_not_lost() {
+    for (outputs, first) in [
+        ("", Some("result")),
+        (", outputs: {}", Some("result")),
+        (", outputs: []", Some("result")),
+        (", outputs:", Some("result")),
+        (", outputs: {a: {}, result: {}}", Some("result-document")),
+        (", outputs: {a: {}}", None),
+    ] {
+        let (package, _) = generic(&format!("metadata: {{id: flood{outputs}}}"));
+        let declared = package["processDescription"]["process"]["outputs"].as_object().unwrap();
+        assert_eq!(package.get("answer").and_then(Value::as_str), first, "{outputs}");
+        assert_eq!(declared.keys().next().map(String::as_str), first.or(Some("a")), "{outputs}");
+    }
+}
+
 /// Trap 8.
 #[test]
 fn other_spellings_are_understood() {

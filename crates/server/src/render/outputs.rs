@@ -2,7 +2,7 @@
 
 use rutter_core::{
     id::OutputId,
-    job::{Job, State, StoredValue},
+    job::{Job, StoredValue},
     process::Process,
 };
 use rutter_types::TransmissionMode;
@@ -31,10 +31,10 @@ impl Output {
     }
 }
 
-/// What a successful job has of what was asked; `None` = the job is not successful. `process` may be gone meanwhile:
+/// What a job has of what was asked, and what is kept of a failed one; `None` = it is not over, or was dismissed. `process` may be gone meanwhile:
 /// then the number of values tells whether there are many.
 pub fn outputs(job: &Job, process: Option<&Process>, results_href: &str) -> Option<Vec<Output>> {
-    let State::Successful { results, .. } = &job.state else { return None };
+    let results = job.values()?;
     let asked = job.shape.outputs.keys();
     let found = asked.filter_map(|id| {
         let values = results.get(id)?;

@@ -2,7 +2,7 @@
 //! choices of `ARCHITECTURE.md` where they leave one.
 
 use http::HeaderMap;
-use rutter_core::job::ResponseShape;
+use rutter_core::{id::OutputId, job::ResponseShape};
 use rutter_types::ResponseKind;
 
 use super::{
@@ -86,11 +86,42 @@ fn names_results(text: &str) -> bool {
     text.contains("ogc-results")
 }
 
+/// What is sent of the outputs that are there, and in which shape. An output that is the whole answer goes alone and as it is, as its
+/// old clients know it; who asks for a page, an archive or the results document gets all outputs.
+///
+/// # Errors
+/// [`ApiError::NotAcceptable`].
+pub fn answer(
+    request: &ResponseShape,
+    mut outputs: Vec<Output>,
+    wish: &Wish<'_>,
+) -> Result<(Vec<Output>, Shape), ApiError> {
+    let there =
+        |id: &OutputId| outputs.iter().position(|output| output.id == *id && !output.values.is_empty());
+    let is_open = request.v1 != Some(ResponseKind::Document) && !wish.wants_document();
+    let Some(at) = request.answer.iter().find_map(there).filter(|_| is_open) else {
+        let shape = shape(request, &outputs, wish)?;
+        return Ok((outputs, shape));
+    };
+    let (natural, media_type) = alone(&outputs[at], wish);
+    let shape = if wish.f.is_some() {
+        let raw = Offer { media_type: &media_type, short: "raw" };
+        let shapes = [natural, natural, Shape::Page, Shape::Multipart, Shape::Zip];
+        shapes[choose(wish.headers, wish.f, &[raw, JSON, HTML, MULTIPART, ZIP])?]
+    } else {
+        unless_rather(natural, &media_type, wish)
+    };
+    if shape == natural {
+        outputs = vec![outputs.swap_remove(at)];
+    }
+    Ok((outputs, shape))
+}
+
 /// The shape for a job's request and a client's wish. `outputs` are those that are there.
 ///
 /// # Errors
 /// [`ApiError::NotAcceptable`].
-pub fn shape(request: &ResponseShape, outputs: &[Output], wish: &Wish<'_>) -> Result<Shape, ApiError> {
+fn shape(request: &ResponseShape, outputs: &[Output], wish: &Wish<'_>) -> Result<Shape, ApiError> {
     match request.v1 {
         Some(kind) => first_version(kind, outputs, wish),
         None => second_version(request.outputs.len(), outputs, wish),
@@ -131,17 +162,22 @@ fn first_version(kind: ResponseKind, outputs: &[Output], wish: &Wish<'_>) -> Res
         let shapes = [natural, Shape::Document(wish.inline()), Shape::Page, Shape::Multipart, Shape::Zip];
         return Ok(shapes[choose(wish.headers, wish.f, &[raw, JSON, HTML, MULTIPART, ZIP])?]);
     }
+    Ok(unless_rather(natural, &media_type, wish))
+}
+
+/// A shape, unless the client would rather have a page or an archive.
+fn unless_rather(natural: Shape, media_type: &str, wish: &Wish<'_>) -> Shape {
     let accept = Accept::of(wish.headers);
     let rather = |offer: Offer<'_>| {
         accept.names(offer.media_type)
-            && essence(&media_type) != offer.media_type
-            && accept.quality(offer.media_type) > accept.quality(&media_type)
+            && essence(media_type) != offer.media_type
+            && accept.quality(offer.media_type) > accept.quality(media_type)
     };
-    Ok(match () {
+    match () {
         () if rather(HTML) => Shape::Page,
         () if rather(ZIP) => Shape::Zip,
         () => natural,
-    })
+    }
 }
 
 /// 2.0 lets the client decide.
@@ -203,7 +239,7 @@ mod tests {
 
     fn request(v1: Option<ResponseKind>, outputs: &[Output]) -> ResponseShape {
         let outputs = outputs.iter().map(|output| (output.id.clone(), OutputSelection::default()));
-        ResponseShape { v1, outputs: outputs.collect::<IndexMap<_, _>>() }
+        ResponseShape { v1, outputs: outputs.collect::<IndexMap<_, _>>(), answer: Vec::new() }
     }
 
     fn got(
@@ -303,6 +339,36 @@ mod tests {
             let wish = Wish { headers: &headers, f: None, profile: None, prefer: &Prefer::default() };
             assert_eq!(shape(&request(None, &outputs), &outputs, &wish).unwrap(), document, "{name}");
         }
+    }
+
+    #[test]
+    fn an_output_that_is_the_whole_answer_goes_alone_as_it_is() {
+        let whole = |v1, accept: Option<&str>, f, made: &[Output]| {
+            let headers = accept.map(|text| (header::ACCEPT, text.parse().unwrap())).into_iter().collect();
+            let wish = Wish { headers: &headers, f, profile: None, prefer: &Prefer::default() };
+            let answer_by = ["none", "b", "a"].map(|id| id.parse().unwrap()).to_vec();
+            let request = ResponseShape { answer: answer_by, ..request(v1, made) };
+            let (sent, shape) = answer(&request, made.to_vec(), &wish).unwrap();
+            (sent.iter().map(|output| output.id.to_string()).collect::<String>(), shape)
+        };
+        let raw = |id: &str| (id.to_owned(), Shape::Raw);
+        let both = [text(), tiff()];
+        for accept in [None, Some("*/*"), Some("application/json"), Some("nonsense")] {
+            assert_eq!(whole(None, accept, None, &both), raw("b"), "{accept:?}");
+        }
+        assert_eq!(whole(None, None, Some("json"), &both), raw("b"), "as its old clients ask for it");
+        assert_eq!(whole(Some(ResponseKind::Raw), None, None, &both), raw("b"));
+        assert_eq!(whole(None, None, None, &[text()]), raw("a"), "the first that there is");
+        for (v1, accept, f, shape) in [
+            (None, Some(BROWSER), None, Shape::Page),
+            (None, None, Some("zip"), Shape::Zip),
+            (Some(ResponseKind::Document), None, None, Shape::Document(Inline::All)),
+        ] {
+            assert_eq!(whole(v1, accept, f, &both), ("ab".to_owned(), shape), "{accept:?} {f:?}");
+        }
+        let others = ["c", "d"].map(|id| output(id, vec![inline("text/plain", id, b"x")]));
+        let document = Shape::Document(Inline::UpTo(INLINE));
+        assert_eq!(whole(None, None, None, &others), ("cd".to_owned(), document));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use rutter_core::job::{Job, State};
+use rutter_core::{
+    id::OutputId,
+    job::{Job, State},
+};
 use rutter_types::{Problem, StatusCode, rel};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
@@ -113,17 +116,18 @@ struct Link<'a> {
     href: Href<'a>,
     rel: &'static str,
     #[serde(rename = "type", skip_serializing_if = "str::is_empty")]
-    media_type: &'static str,
+    media_type: &'a str,
     title: &'static str,
 }
 
 struct Href<'a> {
     links: &'a Links<'a>,
-    tail: Tail,
+    tail: Tail<'a>,
 }
 
-enum Tail {
+enum Tail<'a> {
     Job(&'static str),
+    Output(&'a OutputId),
     Process,
 }
 
@@ -132,6 +136,7 @@ impl fmt::Display for Href<'_> {
         let Links { job, base, .. } = self.links;
         match self.tail {
             Tail::Job(tail) => write!(f, "{base}/jobs/{}{tail}", job.id),
+            Tail::Output(id) => write!(f, "{base}/jobs/{}/results/{id}", job.id),
             Tail::Process => write!(f, "{base}/processes/{}", job.process),
         }
     }
@@ -156,7 +161,13 @@ impl Serialize for Links<'_> {
         add(Tail::Job(""), "monitor", JSON, "the status of the job")?;
         match self.status {
             StatusCode::Successful => add(Tail::Job("/results"), rel::RESULTS, "", "the results")?,
-            StatusCode::Failed => add(Tail::Job("/results"), rel::EXCEPTIONS, JSON, "why the job failed")?,
+            StatusCode::Failed => {
+                add(Tail::Job("/results"), rel::EXCEPTIONS, JSON, "why the job failed")?;
+                for (id, values) in self.job.values().into_iter().flatten() {
+                    let media_type = values.first().map_or("", |value| value.media_type.as_str());
+                    add(Tail::Output(id), "related", media_type, "what the program left")?;
+                }
+            }
             _ => {}
         }
         add(Tail::Job("/logs"), rel::LOG, "text/plain", "the log")?;
@@ -186,7 +197,7 @@ pub(crate) mod tests {
             process_version: "1.0.0".into(),
             owner: None,
             mode: Mode::Async,
-            shape: ResponseShape { v1: None, outputs: IndexMap::new() },
+            shape: ResponseShape { v1: None, outputs: IndexMap::new(), answer: Vec::new() },
             request: json!({}),
             subscriber: None,
             key: None,

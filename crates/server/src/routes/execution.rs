@@ -135,6 +135,10 @@ fn check_answerable(
     wish: &Wish<'_>,
 ) -> Result<(), ApiError> {
     let chosen = request.outputs.as_ref();
+    if chosen.is_none() && !process.answer.is_empty() {
+        // It goes as it is, whatever it is.
+        return Ok(());
+    }
     let v1 = request.response.is_some()
         || chosen.is_some_and(|it| it.values().any(|it| it.transmission_mode.is_some()));
     let asked = |id: &str| chosen.is_none_or(|chosen| chosen.contains_key(id));

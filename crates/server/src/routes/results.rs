@@ -25,7 +25,7 @@ use crate::{
     render::{
         outputs::{Output, outputs},
         prefer::Prefer,
-        shape::{Shape, Wish, of_output, shape},
+        shape::{Shape, Wish, answer, of_output},
     },
     state::AppState,
 };
@@ -59,12 +59,15 @@ fn available(state: &AppState, base: &Base, job: &Job) -> Result<Vec<Output>, Ap
         }
         JobState::Failed { exception, .. } => Err(failed(exception)),
         JobState::Dismissed { .. } => none(format!("the job {id} was dismissed and has no results")),
-        JobState::Successful { .. } => {
-            let processes = state.registry.snapshot();
-            let process = processes.get(job.process.as_str()).map(|process| &**process);
-            Ok(outputs(job, process, &base.url(&format!("/jobs/{id}/results"))).unwrap_or_default())
-        }
+        JobState::Successful { .. } => Ok(there(state, base, job)),
     }
+}
+
+/// What there is of the outputs of a job, however it ended.
+fn there(state: &AppState, base: &Base, job: &Job) -> Vec<Output> {
+    let processes = state.registry.snapshot();
+    let process = processes.get(job.process.as_str()).map(|process| &**process);
+    outputs(job, process, &base.url(&format!("/jobs/{}/results", job.id))).unwrap_or_default()
 }
 
 /// The answer to the request that made the job; never partial, never 304.
@@ -74,8 +77,7 @@ pub(super) async fn of_new_job(
     job: &Job,
     wish: &Wish<'_>,
 ) -> Result<(Response, Shape), ApiError> {
-    let outputs = available(state, base, job)?;
-    let shape = shape(&job.shape, &outputs, wish)?;
+    let (outputs, shape) = answer(&job.shape, available(state, base, job)?, wish)?;
     let sending = Sending { state, base, job, conditions: &HeaderMap::new() };
     Ok((sending.send(outputs, shape).await?, shape))
 }
@@ -125,7 +127,7 @@ async fn all(
             format!("the job {id} has no results: its request asked for none, or the program made none");
         return Err(ApiError::ResultNotAvailable { detail });
     }
-    let shape = shape(&request, &outputs, &asked.wish())?;
+    let (outputs, shape) = answer(&request, outputs, &asked.wish())?;
     let sending = Sending { state: &state, base: &base, job: &job, conditions: &asked.headers };
     sending.send(outputs, shape).await
 }
@@ -145,6 +147,7 @@ fn selected(job: &Job, outputs: &mut Vec<Output>, uri: &Uri) -> Result<ResponseS
         let known: Vec<&str> = request.outputs.keys().map(rutter_core::id::OutputId::as_str).collect();
         return Err(ApiError::query("outputs", unknown, &format!("some of {}", known.join(","))));
     }
+    request.answer.clear();
     request.outputs.retain(|id, _| wanted.iter().any(|wanted| wanted == id.as_str()));
     outputs.retain(|output| wanted.iter().any(|wanted| wanted == output.id.as_str()));
     Ok(request)
@@ -205,10 +208,11 @@ async fn respond(
 
 /// One output of a job, or which of three ways it is not there.
 fn named(state: &AppState, base: &Base, job: &Job, id: &str) -> Result<Output, ApiError> {
-    let found = available(state, base, job)?.into_iter().find(|output| output.id.as_str() == id);
+    let found = there(state, base, job).into_iter().find(|output| output.id.as_str() == id);
     if let Some(output) = found.filter(|output| !output.values.is_empty()) {
         return Ok(output);
     }
+    available(state, base, job)?;
     if job.shape.outputs.contains_key(id) {
         return Err(ApiError::ResultNotAvailable { detail: format!("the program made no output {id}") });
     }

@@ -116,6 +116,7 @@ async fn an_attempt_from_order_to_verdict() {
         outcome: Outcome::Exited { code: 0 },
         usage: Usage::default(),
         outputs: vec![file],
+        reason: None,
         log_bytes: 34,
     };
     for _ in 0..2 {

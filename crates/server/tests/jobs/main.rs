@@ -12,6 +12,7 @@ mod crowd;
 mod eox;
 mod events;
 mod execution;
+mod kept;
 mod list;
 mod logs;
 mod negotiation;

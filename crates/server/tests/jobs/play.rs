@@ -111,6 +111,13 @@ impl Server {
 
     pub(crate) async fn succeed(&self, id: JobId, outputs: &[Made<'_>]) {
         let attempt = self.attempt(id).await;
+        let files = self.files(id, outputs).await;
+        let verdict = self.report(&attempt, Outcome::Exited { code: 0 }, files).await;
+        assert_eq!(verdict, Verdict::Done);
+    }
+
+    /// Those of the outputs that the job's order wants, as an agent has them.
+    pub(crate) async fn files(&self, id: JobId, outputs: &[Made<'_>]) -> Vec<OutputFile> {
         let wanted = self.state.engine.store().plan(id).await.unwrap().unwrap().outputs;
         let mut files: Vec<OutputFile> = Vec::new();
         for (output, media_type, name, bytes) in outputs.iter().copied() {
@@ -127,8 +134,7 @@ impl Server {
                 inline: Some(STANDARD.encode(bytes)),
             });
         }
-        let verdict = self.report(&attempt, Outcome::Exited { code: 0 }, files).await;
-        assert_eq!(verdict, Verdict::Done);
+        files
     }
 
     pub(crate) async fn fail(&self, id: JobId, outcome: Outcome) {
@@ -142,7 +148,7 @@ impl Server {
         outcome: Outcome,
         outputs: Vec<OutputFile>,
     ) -> Verdict {
-        let report = Report { outcome, usage: Usage::default(), outputs, log_bytes: 0 };
+        let report = Report { outcome, usage: Usage::default(), outputs, reason: None, log_bytes: 0 };
         self.state.engine.agents().report(attempt, report).await.unwrap()
     }
 

@@ -242,7 +242,7 @@ impl World {
 
 fn report(outcome: Outcome, outputs: Vec<OutputFile>) -> Report {
     let usage = Usage { cpu_seconds: 0.0, peak_memory_bytes: 1, staging_seconds: 0.0, command_seconds: 0.0 };
-    Report { outcome, usage, outputs, log_bytes: LOG.len() as u64 }
+    Report { outcome, usage, outputs, reason: None, log_bytes: LOG.len() as u64 }
 }
 
 /// Wait for something that comes in any case.

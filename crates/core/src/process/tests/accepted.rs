@@ -42,8 +42,9 @@ executionUnit:
         names: {prefix: "--names=", itemSeparator: ",", position: 1}
         level: {valueFrom: "$(self) m"}
       outputBindings:
-        depth: {glob: ["depth*.tif", "tiles/*.tif"]}
+        depth: {glob: ["depth*.tif", "tiles/*.tif"], whenFailed: true}
         log: {stdout: true}
+answer: [log, depth]
 examples:
   - title: One
     inputs: {dem: [{href: "https://example.org/dem.tif"}]}
@@ -76,6 +77,7 @@ fn a_package_becomes_a_process() {
     assert!(dem.by_value && dem.by_reference);
     assert_eq!(process.outputs["depth"].media_types, ["image/tiff"]);
     assert!(process.outputs["depth"].is_many() && !process.outputs["log"].is_many());
+    assert_eq!(process.answer.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["log", "depth"]);
     assert_eq!(process.examples[0].inputs["dem"][0]["href"], "https://example.org/dem.tif");
     assert_eq!(notices.len(), 1, "cpuMin below 1 is told: {}", lines(&notices));
     assert_eq!(notices[0].path, "executionUnit[1].config.cpuMin");
@@ -95,6 +97,7 @@ fn units_are_read_in_order_flat_or_wrapped() {
     let globs = OutputBinding::Glob(vec!["depth*.tif".to_owned(), "tiles/*.tif".to_owned()]);
     assert_eq!(unit.outputs["depth"], globs);
     assert_eq!(unit.outputs["log"], OutputBinding::Stdout);
+    assert_eq!(unit.when_failed.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["depth"]);
 }
 
 #[test]
