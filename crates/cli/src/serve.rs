@@ -32,7 +32,7 @@ use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    config::{Auth, Config, ExecutorKind},
+    config::{Auth, Config, ExecutorKind, OnExceed},
     files::{self, Raised},
     log_bucket, low_port,
     place::{self, Place},
@@ -403,6 +403,12 @@ fn server_config(
         allowed_origins: server.allowed_origins.clone(),
         title: server.title.clone(),
         description: server.description.clone(),
+        language: server.language.clone(),
+        pages: rutter_server::Pages {
+            usual: server.pages.default_items,
+            most: server.pages.max_items,
+            refuses: server.pages.on_exceed == OnExceed::Error,
+        },
         limits: rutter_server::Limits {
             body_bytes: server.max_body_bytes,
             sync_wait: Duration::from_secs(server.sync_wait_seconds),

@@ -33,13 +33,13 @@ pub struct Server {
     pub keeps_results: bool,
 }
 
-/// How long pages of lists are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long pages of lists are, as far as it is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// When the request says nothing.
-    pub default: u32,
+    pub default: Option<u32>,
     /// At most.
-    pub max: u32,
+    pub max: Option<u32>,
     /// Whether asking for more is an error; else it is cut.
     pub refuses: bool,
 }
@@ -101,7 +101,7 @@ pub(crate) fn read(report: &mut Report, top: &Spot<'_>) -> Server {
         url: None,
         url_prefix: None,
         languages: Vec::new(),
-        limits: Limits { default: 10, max: 10, refuses: false },
+        limits: Limits::default(),
         cors: false,
         map: None,
         log,
@@ -234,14 +234,14 @@ fn limits(report: &mut Report, server: &Spot<'_>, into: &mut Server) {
         if into.manager == Manager::North {
             report.ignored(&old, "has no effect any more; write `limits: {default_items: …, max_items: …}`");
         } else if let Some(limit) = report.whole(&old).filter(|limit| *limit > 0) {
-            into.limits = Limits { default: limit, max: limit, refuses: false };
+            into.limits = Limits { default: Some(limit), max: Some(limit), refuses: false };
         }
     }
     let Some(spot) = server.some("limits").filter(|spot| report.map(spot)) else { return };
     for (name, place) in [("default_items", &mut into.limits.default), ("max_items", &mut into.limits.max)] {
         if let Some(limit) = spot.get(name).and_then(|limit| report.whole(&limit)).filter(|limit| *limit > 0)
         {
-            *place = limit;
+            *place = Some(limit);
         }
     }
     into.limits.refuses = report.text_of(&spot, "on_exceed").as_deref() == Some("error");

@@ -43,7 +43,7 @@ fn the_server_is_understood() {
     assert_eq!(server.url.as_deref(), Some("http://localhost:5000/pygeoapi"));
     assert_eq!(server.url_prefix.as_deref(), Some("v1"));
     assert_eq!(server.languages, ["de", "en-US"]);
-    assert_eq!(server.limits, Limits { default: 20, max: 50, refuses: true });
+    assert_eq!(server.limits, Limits { default: Some(20), max: Some(50), refuses: true });
     assert_eq!((server.cors, server.log, server.keeps_results), (true, Some(LogLevel::Debug), true));
     assert_eq!(server.manager, Manager::North);
     let metadata = &configuration.metadata;
@@ -79,8 +79,8 @@ fn the_old_limit_counts_where_it_counted() {
         let text = format!("server: {{limit: 7, manager: {{name: {manager}}}}}");
         read(&text, Path::new("f"), &nothing).unwrap().server.limits
     };
-    assert_eq!(limits("pygeoapi_kubernetes_papermill.KubernetesManager").max, 7);
-    assert_eq!(limits("pygeoapi_k8s_manager.KubernetesManager").max, 10);
+    assert_eq!(limits("pygeoapi_kubernetes_papermill.KubernetesManager").max, Some(7));
+    assert_eq!(limits("pygeoapi_k8s_manager.KubernetesManager").max, None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Texts for people: one, or one for each language.
 
 use indexmap::IndexMap;
+use rutter_core::process::nearest_language;
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,6 +27,13 @@ impl<T> Words<T> {
             Self::One(it) => Some(it),
             Self::ByLanguage(all) => all.values().next(),
         }
+    }
+
+    /// In a language, or the nearest to it; in the first where there is none.
+    pub fn in_language(&self, language: Option<&str>) -> Option<&T> {
+        let Self::ByLanguage(all) = self else { return self.first() };
+        let at = language.and_then(|wanted| nearest_language(wanted, all.keys().map(String::as_str)));
+        at.and_then(|at| all.values().nth(at)).or_else(|| self.first())
     }
 }
 

@@ -11,7 +11,10 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::tokens::{TokenFileError, Tokens};
+use crate::{
+    error::ApiError,
+    tokens::{TokenFileError, Tokens},
+};
 
 /// The HTTP side.
 #[derive(Clone, Debug)]
@@ -35,8 +38,45 @@ pub struct ServerConfig {
     pub title: String,
     /// Text on the landing page.
     pub description: Option<String>,
+    /// Language of texts for clients that ask for none that there is; absent = the first of each process.
+    pub language: Option<String>,
+    /// How long pages of lists are.
+    pub pages: Pages,
     /// Limits and times.
     pub limits: Limits,
+}
+
+/// How long pages of lists are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pages {
+    /// When the request says nothing; absent = 10 jobs, 1,000 processes.
+    pub usual: Option<usize>,
+    /// At most.
+    pub most: usize,
+    /// Whether asking for more is an error; else it is cut.
+    pub refuses: bool,
+}
+
+impl Pages {
+    /// Length of a page that nobody asked for; `own` = that of the list.
+    pub(crate) fn usual(self, own: usize) -> usize {
+        self.usual.unwrap_or(own).min(self.most)
+    }
+
+    /// Length of a page for which the value of `limit` asks.
+    pub(crate) fn limit(self, text: &str) -> Result<usize, ApiError> {
+        let number = text.parse::<usize>().ok().filter(|number| *number > 0 && !text.starts_with('+'));
+        match number.filter(|number| *number <= self.most || !self.refuses) {
+            Some(number) => Ok(number.min(self.most)),
+            None => Err(ApiError::query("limit", text, &format!("a whole number from 1 to {}", self.most))),
+        }
+    }
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { usual: None, most: 10_000, refuses: false }
+    }
 }
 
 /// Who may call.
@@ -120,6 +160,8 @@ impl Default for ServerConfig {
             allowed_origins: vec!["*".into()],
             title: "Rutter".into(),
             description: None,
+            language: None,
+            pages: Pages::default(),
             limits: Limits::default(),
         }
     }

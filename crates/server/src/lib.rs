@@ -32,7 +32,7 @@ pub mod ui;
 
 pub use access::{Caller, may_see};
 pub use base::{Base, Connection};
-pub use config::{Access, CallerToken, Limits, ServerConfig};
+pub use config::{Access, CallerToken, Limits, Pages, ServerConfig};
 pub use encrypted::{BadIdentity, identity};
 pub use error::ApiError;
 pub use front::App;

@@ -21,7 +21,7 @@ pub(crate) use load::{load, load_upon, usual_file};
 pub(crate) use local::{ContainerEngine, Local};
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use references::References;
-pub(crate) use server::{Auth, Server};
+pub(crate) use server::{Auth, OnExceed, Server};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

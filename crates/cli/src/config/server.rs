@@ -32,6 +32,11 @@ pub(crate) struct Server {
     /// Text on the landing page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Language of titles and descriptions for clients that ask for none that there is, such as `de`; the first of each process when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// How long pages of the lists of jobs and processes are.
+    pub pages: Pages,
     /// Greatest size of a request body, bytes.
     pub max_body_bytes: u64,
     /// Longest wait of a synchronous request, seconds.
@@ -56,12 +61,44 @@ impl Default for Server {
             allowed_origins: vec!["*".into()],
             title: "Rutter".into(),
             description: None,
+            language: None,
+            pages: Pages::default(),
             max_body_bytes: 16 * 1024 * 1024,
             sync_wait_seconds: 30,
             idle_seconds: 30,
             send_stall_seconds: 60,
             shutdown_seconds: 10,
         }
+    }
+}
+
+/// How long pages of lists are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Pages {
+    /// When the request says nothing; 10 jobs and 1,000 processes when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_items: Option<usize>,
+    /// At most.
+    pub max_items: usize,
+    /// What becomes of a request for more.
+    pub on_exceed: OnExceed,
+}
+
+/// What becomes of a request for a longer page than there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnExceed {
+    /// The page is as long as it may be.
+    #[default]
+    Throttle,
+    /// It is refused.
+    Error,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { default_items: None, max_items: 10_000, on_exceed: OnExceed::Throttle }
     }
 }
 
@@ -104,6 +141,10 @@ impl Server {
                     "server.{key}Seconds: 0 would cut everybody off; write a number of seconds"
                 ));
             }
+        }
+        let Pages { default_items, max_items, .. } = self.pages;
+        if !(1..=10_000).contains(&max_items) || default_items == Some(0) {
+            faults.push("server.pages: pages have 1 to 10000 items; write such a number".to_owned());
         }
         if let Some(text) = &self.public_url {
             match url::Url::parse(text) {

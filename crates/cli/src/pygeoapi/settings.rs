@@ -1,6 +1,6 @@
 //! Settings that a file of pygeoapi, and the variables of its images, stand for.
 
-use rutter_pygeoapi::{Configuration, LogLevel, Manager, Words};
+use rutter_pygeoapi::{Configuration, Limits, LogLevel, Manager, Words};
 use serde_json::{Map, Value, json};
 
 use super::variable;
@@ -80,15 +80,39 @@ fn server(configuration: &Configuration) -> Value {
     if matches!(theirs.manager, Manager::Eox | Manager::Argo) {
         server.insert("eoxRequests".into(), json!(true));
     }
+    let language = theirs.languages.first();
+    if let Some(language) = language {
+        server.insert("language".into(), json!(language));
+    }
+    if let Some(pages) = pages(theirs.limits) {
+        server.insert("pages".into(), pages);
+    }
     let metadata = &configuration.metadata;
     let mut text = |key: &str, words: &Option<Words<String>>| {
-        if let Some(text) = words.as_ref().and_then(Words::first) {
+        let words = words.as_ref();
+        if let Some(text) = words.and_then(|words| words.in_language(language.map(String::as_str))) {
             server.insert(key.to_owned(), json!(text));
         }
     };
     text("title", &metadata.title);
     text("description", &metadata.description);
     Value::Object(server)
+}
+
+/// How long pages of lists are, where the file says it.
+fn pages(limits: Limits) -> Option<Value> {
+    let Limits { default, max, refuses } = limits;
+    let mut pages = Map::new();
+    if let Some(default) = default {
+        pages.insert("defaultItems".into(), json!(default));
+    }
+    if let Some(max) = max {
+        pages.insert("maxItems".into(), json!(max));
+    }
+    if refuses {
+        pages.insert("onExceed".into(), json!("error"));
+    }
+    (!pages.is_empty()).then_some(Value::Object(pages))
 }
 
 /// By the variables of the images, which listen on all addresses; without them as `pygeoapi serve` does.

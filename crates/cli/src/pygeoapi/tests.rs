@@ -11,9 +11,11 @@ server:
   bind: {host: 0.0.0.0, port: 5000}
   url: http://example.org/pygeoapi/
   cors: true
+  languages: [de-DE, en]
+  limits: {default_items: 20, on_exceed: error}
   manager: {name: pygeoapi_k8s_manager.KubernetesManager, finalizer_controller: true}
 logging: {level: WARNING}
-metadata: {identification: {title: {en: Models}, description: Of ours}}
+metadata: {identification: {title: {en: Models, de: Modelle}, description: Of ours}}
 resources:
   greet:
     type: process
@@ -83,7 +85,10 @@ fn settings_are_those_of_the_file() {
     assert_eq!(settings["server"]["publicUrl"], "http://example.org/pygeoapi");
     assert_eq!(settings["server"]["listen"], "0.0.0.0:5000");
     assert_eq!(settings["server"]["allowedOrigins"], json!(["*"]));
-    assert_eq!(settings["server"]["title"], "Models");
+    assert_eq!(settings["server"]["title"], "Modelle");
+    assert_eq!(settings["server"]["language"], "de-DE");
+    assert_eq!(settings["server"]["pages"], json!({"defaultItems": 20, "onExceed": "error"}));
+    assert_eq!(settings["server"].get("eoxRequests"), None);
     assert_eq!(settings["executor"], "kubernetes");
     assert_eq!(settings["kubernetes"]["withoutAgents"], true);
     assert_eq!(settings["log"]["level"], "warn");
@@ -108,7 +113,9 @@ fn what_convert_writes_is_read_as_what_serve_takes() {
     assert!(again.contains("is there already"), "{again}");
     let config = folder.path().join("out/rutter.yaml");
     let config = crate::config::load(Some(&config), std::iter::empty(), json!({})).unwrap();
-    assert_eq!(config.server.title, "Models");
+    assert_eq!(config.server.title, "Modelle");
+    assert_eq!(config.server.language.as_deref(), Some("de-DE"));
+    assert_eq!((config.server.pages.default_items, config.server.pages.max_items), (Some(20), 10_000));
 }
 
 #[test]

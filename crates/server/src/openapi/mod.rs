@@ -8,7 +8,7 @@ mod schema;
 use rutter_core::process::{Process, registry::Processes};
 use serde_json::{Map, Value, json};
 
-use crate::base::Base;
+use crate::{base::Base, config::Pages};
 
 /// Media type of the definition (`/req/oas30/oas-definition-1`).
 pub const MEDIA_TYPE: &str = "application/vnd.oai.openapi+json;version=3.0";
@@ -17,15 +17,22 @@ const SKELETON: &str = include_str!("skeleton.json");
 
 /// The definition of a server with these processes under a URL, where callers are authenticated.
 pub fn document(processes: &Processes, base_url: &str) -> Value {
-    definition(processes, &Base::new(base_url), "Rutter", true)
+    definition(processes, &Base::new(base_url), "Rutter", Pages::default(), true)
 }
 
-pub(crate) fn definition(processes: &Processes, base: &Base, title: &str, with_tokens: bool) -> Value {
+pub(crate) fn definition(
+    processes: &Processes,
+    base: &Base,
+    title: &str,
+    pages: Pages,
+    with_tokens: bool,
+) -> Value {
     // A part of the program, which a test reads: it can't fail to be JSON.
     let mut document: Value = serde_json::from_str(SKELETON).unwrap_or_default();
     document["info"]["title"] = title.into();
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document["servers"] = json!([{ "url": base.as_str(), "description": "This server" }]);
+    limit(&mut document, pages);
     if with_tokens {
         secure(&mut document);
     }
@@ -33,6 +40,19 @@ pub(crate) fn definition(processes: &Processes, base: &Base, title: &str, with_t
         add(&mut document, process, with_tokens);
     }
     document
+}
+
+/// How long pages are.
+fn limit(document: &mut Value, pages: Pages) {
+    let beyond = if pages.refuses { "are refused".to_owned() } else { format!("count as {}", pages.most) };
+    for (parameter, what) in [("limitProcesses", "processes"), ("limitJobs", "jobs")] {
+        let parameter = &mut document["components"]["parameters"][parameter];
+        parameter["description"] = format!("Most {what} of the page; higher numbers {beyond}.").into();
+        let schema = &mut parameter["schema"];
+        schema["maximum"] = pages.most.into();
+        let own = schema["default"].as_u64().and_then(|own| usize::try_from(own).ok()).unwrap_or(pages.most);
+        schema["default"] = pages.usual(own).into();
+    }
 }
 
 /// Tokens are needed for all but what the server is and what it can do (`/req/oas30/security`).

@@ -29,7 +29,8 @@ pub(super) async fn read(
     let at = negotiate::choose(&headers, negotiate::f_of(&uri).as_deref(), &OFFERS)?;
     let processes = state.registry.snapshot();
     let with_tokens = matches!(state.config.access, crate::config::Access::Tokens(_));
-    let definition = || openapi::definition(&processes, &base, &state.config.title, with_tokens);
+    let definition =
+        || openapi::definition(&processes, &base, &state.config.title, state.config.pages, with_tokens);
     let format = if OFFERS[at] == HTML { Format::Html } else { Format::Json };
     let make = || match format {
         Format::Html => state.pages.api(&base, &definition()).map(Document::html),

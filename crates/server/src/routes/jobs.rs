@@ -16,6 +16,7 @@ use crate::{
     answer,
     base::Base,
     cache::Document,
+    config::Pages,
     error::ApiError,
     negotiate::{Format, Negotiated},
     state::AppState,
@@ -23,8 +24,6 @@ use crate::{
 };
 
 const LIMIT: usize = 10;
-/// Higher limits are brought down to this (`/req/job-list/limit-response`).
-const LIMIT_MOST: usize = 10_000;
 const CURSOR: &str = "cursor";
 
 /// Its route.
@@ -39,7 +38,7 @@ async fn list(
     caller: Caller,
     negotiated: Negotiated,
 ) -> Result<Response, ApiError> {
-    let query = Query::read(uri.query().unwrap_or_default(), state.engine.clock().now())?;
+    let query = Query::read(uri.query().unwrap_or_default(), state.engine.clock().now(), state.config.pages)?;
     let filter = JobFilter { owner: caller.owner_filter(), ..query.filter };
     let found = if query.nothing {
         JobPage { jobs: Vec::new(), next: None }
@@ -145,10 +144,10 @@ struct Query {
 }
 
 impl Query {
-    fn read(text: &str, now: Timestamp) -> Result<Self, ApiError> {
+    fn read(text: &str, now: Timestamp, pages: Pages) -> Result<Self, ApiError> {
         let mut query = Self {
             filter: JobFilter { now, ..JobFilter::default() },
-            page: Page { after: None, limit: LIMIT },
+            page: Page { after: None, limit: pages.usual(LIMIT) },
             view: FilterView::default(),
             nothing: false,
         };
@@ -157,7 +156,7 @@ impl Query {
         let pairs = url::form_urlencoded::parse(text.as_bytes()).filter(|(_, value)| !value.is_empty());
         for (name, value) in pairs {
             named_process |= name == "processID";
-            query.take(&name, &value)?;
+            query.take(&name, &value, pages)?;
         }
         query.nothing = named_process && query.filter.processes.is_empty();
         if let (Some(from), Some(to)) = (query.filter.created_from, query.filter.created_to)
@@ -172,7 +171,7 @@ impl Query {
         Ok(query)
     }
 
-    fn take(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+    fn take(&mut self, name: &str, value: &str, pages: Pages) -> Result<(), ApiError> {
         match name {
             "type" => {
                 if let Some(other) = value.split(',').find(|kind| *kind != "process") {
@@ -212,10 +211,8 @@ impl Query {
                 value.clone_into(&mut self.view.max_duration);
             }
             "limit" => {
-                let limit = value.parse::<usize>().ok().filter(|limit| *limit > 0 && !value.starts_with('+'));
-                let limit =
-                    limit.ok_or_else(|| ApiError::query(name, value, "a whole number from 1 to 10000"))?;
-                self.page.limit = limit.min(LIMIT_MOST);
+                // Higher ones may be brought down (`/req/job-list/limit-response`).
+                self.page.limit = pages.limit(value)?;
                 value.clone_into(&mut self.view.limit);
             }
             CURSOR => {
@@ -264,7 +261,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Query, ApiError> {
-        Query::read(text, Timestamp::UNIX_EPOCH)
+        Query::read(text, Timestamp::UNIX_EPOCH, Pages::default())
     }
 
     #[test]
@@ -315,7 +312,7 @@ mod tests {
             let Err(ApiError::InvalidQuery { name: found, .. }) = read(text) else { panic!("{text}") };
             assert_eq!(found, name, "{text}");
         }
-        assert_eq!(read("limit=99999").unwrap().page.limit, LIMIT_MOST);
+        assert_eq!(read("limit=99999").unwrap().page.limit, 10_000);
     }
 
     #[test]

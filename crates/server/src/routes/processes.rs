@@ -13,6 +13,7 @@ use rutter_types::{Link, ProcessList};
 use crate::{
     base::Base,
     cache::Document,
+    config::Pages,
     describe,
     error::ApiError,
     negotiate::{Format, Negotiated, parameter},
@@ -22,8 +23,6 @@ use crate::{
 
 /// Several clients never follow `next`: a page holds what a server usually has.
 const LIMIT: usize = 1_000;
-/// Higher limits are brought down to this (`/req/core/pl-limit-response`).
-const LIMIT_MOST: usize = 10_000;
 
 /// Which part of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +38,13 @@ pub(super) async fn list(
     uri: Uri,
     negotiated: Negotiated,
 ) -> Result<Response, ApiError> {
-    let part = part(&uri)?;
+    let usual = state.config.pages.usual(LIMIT);
+    let part = part(&uri, state.config.pages)?;
     let processes = state.registry.snapshot();
-    let language = negotiated
-        .language(processes.iter().flat_map(|process| process.languages.keys()).map(String::as_str));
+    let offered = processes.iter().flat_map(|process| process.languages.keys()).map(String::as_str);
+    let language = language(&state, &negotiated, offered);
     let make = || {
-        let list = list_of(&base, &processes, part, negotiated.format, language);
+        let list = list_of(&base, &processes, part, usual, negotiated.format, language);
         match negotiated.format {
             Format::Json => Document::json(&list),
             Format::Html => state.pages.processes(&base, &list).map(Document::html),
@@ -53,7 +53,7 @@ pub(super) async fn list(
     let first = || processes.iter().find_map(|process| process.first_language());
     let make = || make().map(|document| document.in_language(language.or_else(first)));
     // Only the usual page is kept: others are as many as there are numbers.
-    if part == (Part { offset: 0, limit: LIMIT }) {
+    if part == (Part { offset: 0, limit: usual }) {
         let name = name_of("/processes", language);
         let document = state.cache.get(processes.generation, &base, negotiated.format, &name, make)?;
         return Ok(document.respond(&negotiated));
@@ -61,20 +61,39 @@ pub(super) async fn list(
     Ok(make()?.respond(&negotiated))
 }
 
-fn part(uri: &Uri) -> Result<Part, ApiError> {
-    if uri.query().is_none() {
-        return Ok(Part { offset: 0, limit: LIMIT });
+/// The language of texts: as the client wants them, else the server's; `None` = the first of each process.
+fn language<'a>(
+    state: &AppState,
+    negotiated: &Negotiated,
+    offered: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let own = state.config.language.as_deref();
+    if own.is_none() && negotiated.languages.is_none() {
+        return None;
     }
-    let number = |name: &str, least: usize, allowed: &str| match parameter(uri, name) {
-        None => Ok(None),
-        Some(text) => match text.parse::<usize>() {
-            Ok(number) if number >= least && !text.starts_with('+') => Ok(Some(number)),
-            _ => Err(ApiError::query(name, &text, allowed)),
-        },
+    let offered: Vec<&str> = offered.collect();
+    negotiated.language(offered.iter().copied()).or_else(|| {
+        let at = nearest_language(own?, offered.iter().copied())?;
+        Some(offered[at])
+    })
+}
+
+fn part(uri: &Uri, pages: Pages) -> Result<Part, ApiError> {
+    let usual = pages.usual(LIMIT);
+    if uri.query().is_none() {
+        return Ok(Part { offset: 0, limit: usual });
+    }
+    let offset = match parameter(uri, "offset") {
+        None => 0,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|_| !text.starts_with('+'))
+            .ok_or_else(|| ApiError::query("offset", &text, "a whole number from 0"))?,
     };
-    let limit = number("limit", 1, "a whole number from 1 to 10000")?;
-    let offset = number("offset", 0, "a whole number from 0")?;
-    Ok(Part { offset: offset.unwrap_or(0), limit: limit.unwrap_or(LIMIT).min(LIMIT_MOST) })
+    // Higher limits may be brought down (`/req/core/pl-limit-response`).
+    let limit = parameter(uri, "limit").map(|text| pages.limit(&text)).transpose()?;
+    Ok(Part { offset, limit: limit.unwrap_or(usual) })
 }
 
 /// Name of a document in the cache.
@@ -86,11 +105,12 @@ fn list_of(
     base: &Base,
     processes: &Processes,
     part: Part,
+    usual: usize,
     format: Format,
     language: Option<&str>,
 ) -> ProcessList {
     let here = |part: Part| match part {
-        Part { offset: 0, limit: LIMIT } => "/processes".to_owned(),
+        Part { offset: 0, limit } if limit == usual => "/processes".to_owned(),
         Part { offset: 0, limit } => format!("/processes?limit={limit}"),
         Part { offset, limit } => format!("/processes?limit={limit}&offset={offset}"),
     };
@@ -126,7 +146,7 @@ pub(super) async fn read(
 ) -> Result<Response, ApiError> {
     let processes = state.registry.snapshot();
     let process = find(&processes, &id)?;
-    let language = negotiated.language(process.languages.keys().map(String::as_str));
+    let language = language(&state, &negotiated, process.languages.keys().map(String::as_str));
     let make = || {
         let description = describe::description(&base, process, negotiated.format, language);
         match negotiated.format {

@@ -1,7 +1,7 @@
 //! Processes of the older managers' files: languages, the shared token, requests taken as they come.
 
 use http::StatusCode;
-use rutter_server::{CallerToken, ServerConfig};
+use rutter_server::{CallerToken, Pages, ServerConfig};
 use serde_json::{Value, json};
 
 use crate::common::Server;
@@ -70,6 +70,48 @@ async fn a_description_comes_in_the_language_that_is_asked_for() {
     assert!(page.text().contains("Seeweg"));
     let vary: Vec<_> = page.headers.get_all("vary").iter().collect();
     assert!(vary.iter().any(|value| *value == "Accept-Language"), "{vary:?}");
+}
+
+#[tokio::test]
+async fn the_servers_language_counts_where_the_client_wants_none_that_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("route.yaml"), PACKAGE).unwrap();
+    let config = ServerConfig { language: Some("de-DE".into()), ..ServerConfig::default() };
+    let server = Server::of(config, vec![folder.path().to_owned()]).await;
+    for (path, language, title) in [
+        ("/processes/route", None, "Seeweg"),
+        ("/processes/route", Some("fr"), "Seeweg"),
+        ("/processes/route", Some("en"), "Route"),
+        ("/processes/route?lang=en", None, "Route"),
+    ] {
+        let (document, _) = seen(&server, path, language).await;
+        assert_eq!(document["title"], title, "{path} {language:?}");
+    }
+    let (list, told) = seen(&server, "/processes", None).await;
+    assert_eq!((list["processes"][0]["title"].as_str(), told.as_str()), (Some("Seeweg"), "de"));
+}
+
+#[tokio::test]
+async fn pages_are_as_long_as_the_server_says() {
+    let pages = Pages { usual: Some(2), most: 3, refuses: false };
+    let server = Server::with(ServerConfig { pages, ..ServerConfig::default() }).await;
+    let length = async |path: &str| server.json(path).await["processes"].as_array().unwrap().len();
+    assert_eq!((length("/processes").await, length("/processes?limit=99").await), (2, 3));
+    let links = server.json("/processes").await["links"].clone();
+    let next = links.as_array().unwrap().iter().find(|link| link["rel"] == "next").unwrap();
+    assert!(next["href"].as_str().unwrap().ends_with("/processes?limit=2&offset=2"), "{next}");
+    let definition = server.json("/api").await;
+    let limit = &definition["components"]["parameters"]["limitJobs"];
+    assert_eq!((&limit["schema"]["default"], &limit["schema"]["maximum"]), (&json!(2), &json!(3)));
+
+    let refusing = ServerConfig { pages: Pages { refuses: true, ..pages }, ..ServerConfig::default() };
+    let server = Server::with(refusing).await;
+    for path in ["/processes", "/jobs"] {
+        assert_eq!(server.get(&format!("{path}?limit=3"), &[]).await.status, StatusCode::OK);
+        let answer = server.get(&format!("{path}?limit=4"), &[]).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.json()["detail"].as_str().unwrap().contains("1 to 3"), "{}", answer.text());
+    }
 }
 
 #[tokio::test]
