@@ -97,7 +97,11 @@ impl Fault {
             }
             Self::KubeletDown => down(Component::Kubelet),
             Self::ControllersDown => down(Component::ControllerManager),
-            Self::ContainerdDown => down(Component::Containerd),
+            Self::ContainerdDown => {
+                // Started again, it gives up pods whose shims do not answer in time, and the kubelet ends what runs in them.
+                world.all_may_fail("removed");
+                down(Component::Containerd)
+            }
             Self::PodEvicted => {
                 let _ = cluster.evict(&pod());
                 Cure::Nothing

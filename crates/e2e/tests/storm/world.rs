@@ -178,6 +178,13 @@ impl World {
         self.may_fail.entry(job.into()).or_default().extend(exceptions);
     }
 
+    /// The same of all that have not ended.
+    pub(crate) fn all_may_fail(&mut self, exception: &'static str) {
+        for job in self.jobs.iter().filter(|job| !self.ended.contains_key(*job)) {
+            self.may_fail.entry(job.clone()).or_default().push(exception);
+        }
+    }
+
     /// Wait until their programs run.
     pub(crate) fn running(&self, jobs: &[String]) {
         let client = self.client();
