@@ -76,6 +76,14 @@ pub(crate) fn tell(theirs: &Pygeoapi) {
     if let Some(missing) = settings::missing_of_the_bucket() {
         tracing::warn!("logs are not copied into a bucket: {missing} is not set");
     }
+    let unprotected = settings::unprotected(&theirs.processes);
+    if !unprotected.is_empty() {
+        let processes = unprotected.join(", ");
+        tracing::info!(
+            processes,
+            "pods without the protection of the level `baseline`, as the file asks; set kubernetes.weakestSecurity to refuse them"
+        );
+    }
     let ids: Vec<&str> = theirs.processes.iter().map(|process| process.id.as_str()).collect();
     tracing::info!(%file, processes = ids.join(", "), "processes are taken from pygeoapi's configuration");
 }

@@ -1,6 +1,8 @@
 //! Settings that a file of pygeoapi, and the variables of its images, stand for.
 
-use rutter_pygeoapi::{Configuration, Limits, LogLevel, Manager, Words};
+use std::collections::BTreeSet;
+
+use rutter_pygeoapi::{Configuration, Converted, Limits, LogLevel, Manager, Words};
 use serde_json::{Map, Value, json};
 
 use super::variable;
@@ -29,7 +31,7 @@ pub(crate) fn settings(configuration: &Configuration) -> Value {
     }
     if matches!(configuration.server.manager, Manager::North | Manager::Eox) {
         all["executor"] = json!("kubernetes");
-        all["kubernetes"] = kubernetes();
+        all["kubernetes"] = kubernetes(configuration);
         // Without a volume the disk is the machine's, and removing jobs makes no room on it.
         all["jobs"]["maxDiskPercent"] = json!(100);
     }
@@ -149,11 +151,14 @@ fn public_url(url: Option<&str>, prefix: Option<&str>) -> Option<String> {
     Some(parts.collect::<Vec<_>>().join("/"))
 }
 
-fn kubernetes() -> Value {
+/// The file is the operator's, like `rutter.yaml`: what it asks of the cluster is allowed, unless that says otherwise.
+fn kubernetes(configuration: &Configuration) -> Value {
+    let weakest = if unprotected(&configuration.processes).is_empty() { "baseline" } else { "none" };
     let mut section = json!({
         // Images run as their authors made them, most of them as root.
         "security": "baseline",
-        "weakestSecurity": "baseline",
+        "weakestSecurity": weakest,
+        "allowedServiceAccounts": accounts(&configuration.processes),
         // Their manifests give no agent a way here; `kubernetes.serverUrl` opens one.
         "withoutAgents": true,
         // They give the server no volume either.
@@ -164,6 +169,19 @@ fn kubernetes() -> Value {
         section["namespace"] = json!(namespace);
     }
     section
+}
+
+/// Processes whose pods are to have no security context, or more than the level `baseline` allows.
+pub(super) fn unprotected(processes: &[Converted]) -> Vec<&str> {
+    let asks =
+        |it: &&Converted| it.package.pointer("/executionUnit/0/kubernetes/security") == Some(&json!("none"));
+    processes.iter().filter(asks).map(|it| it.id.as_str()).collect()
+}
+
+/// Accounts that the file names for pods, each once.
+fn accounts(processes: &[Converted]) -> BTreeSet<&str> {
+    const PLACE: &str = "/executionUnit/0/kubernetes/podTemplate/spec/serviceAccountName";
+    processes.iter().filter_map(|it| it.package.pointer(PLACE)?.as_str()).collect()
 }
 
 #[cfg(test)]

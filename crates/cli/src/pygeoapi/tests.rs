@@ -59,7 +59,7 @@ fn check_refuses_what_the_server_would() {
         "default_image: registry.example/route:1\n      container_security_context: {privileged: true}";
     let text = FILE.replace("default_image: registry.example/route:1", more);
     std::fs::write(&file, text).unwrap();
-    let (text, right) = checked(&file, json!({}));
+    let (text, right) = checked(&file, json!({"kubernetes": {"weakestSecurity": "baseline"}}));
     assert!(
         !right
             && text.contains("route: error: executionUnit.kubernetes.security: is none")
@@ -154,4 +154,26 @@ fn a_cluster_takes_what_their_files_say() {
             }
         }
     }
+}
+
+/// The file is the operator's own: what it asks for works without a second file that allows it, and one that does not wins.
+#[test]
+fn what_the_file_asks_of_the_cluster_is_allowed() {
+    let (folder, file) = written();
+    assert_eq!(settings(&read(&file).unwrap())["kubernetes"]["weakestSecurity"], "baseline");
+    let generic = "      resources: {requests: {cpu: 500m}, limits: {cpu: 2}}\n";
+    let weaker = FILE.replace(generic, &format!("{generic}      pod_security_context: null\n"));
+    std::fs::write(&file, weaker).unwrap();
+    let none = settings(&read(&file).unwrap());
+    assert_eq!(none["kubernetes"]["weakestSecurity"], "none");
+    assert_eq!(none["kubernetes"]["security"], "baseline", "others are protected as before");
+    let own = folder.path().join("rutter.yaml");
+    std::fs::write(&own, "kubernetes: {weakestSecurity: baseline}\n").unwrap();
+    let config = crate::config::load_upon(none, Some(&own), std::iter::empty(), json!({})).unwrap();
+    assert_eq!(serde_json::to_value(config.kubernetes.weakest_security).unwrap(), "baseline");
+
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../pygeoapi/test-data/eox.yml");
+    let eox = settings(&read(&data).unwrap());
+    assert_eq!(eox["kubernetes"]["allowedServiceAccounts"], json!(["hub-job"]));
+    assert_eq!(eox["server"]["eoxRequests"], true);
 }

@@ -129,7 +129,10 @@ fn not_done(report: &mut Report, processor: &Spot<'_>) {
 fn account(report: &mut Report, processor: &Spot<'_>, pod: &mut Pod) -> bool {
     let Some(name) = report.text_of(processor, "job_service_account") else { return false };
     if let Some(spot) = processor.get("job_service_account") {
-        report.note(&spot, "the operator must allow this account (`kubernetes.allowedServiceAccounts`)");
+        report.note(
+            &spot,
+            "the server must allow this account (`kubernetes.allowedServiceAccounts`), and does so where it serves this file",
+        );
     }
     pod.spec.insert("serviceAccountName".to_owned(), name.into());
     pod.spec.insert("automountServiceAccountToken".to_owned(), true.into());

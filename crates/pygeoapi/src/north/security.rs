@@ -81,7 +81,7 @@ fn of_key(report: &mut Report, processor: &Spot<'_>, name: &str) -> Option<Wante
     let spot = processor.get(name)?;
     if spot.node.is_null() {
         report
-            .note(&spot, "is empty: no security context at all, so the operator must allow the level `none`");
+            .note(&spot, "is empty: no security context at all; the server must allow the level `none`, and does so where it serves this file");
         return Some(Wanted::Nothing);
     }
     if !report.map(&spot) {
@@ -92,7 +92,7 @@ fn of_key(report: &mut Report, processor: &Spot<'_>, name: &str) -> Option<Wante
     if wanted.is_weak() {
         report.note(
             &spot,
-            "says more than the level `baseline` allows, so the operator must allow the level `none`",
+            "says more than the level `baseline` allows; the server must allow the level `none`, and does so where it serves this file",
         );
     } else {
         report.note(&spot, "the settings of the level `baseline` stay where it says nothing else");
