@@ -22,10 +22,12 @@ fn run(line: &str, inputs: &Value, path: Option<&Path>) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("inputs.json");
     std::fs::write(&file, inputs.to_string()).unwrap();
-    let mut command = Command::new("/bin/sh");
+    let mut command = Command::new("/bin/bash");
     command
         .args(&words[1..])
         .env("MODE", "fast")
+        // What this machine's user has in its shell is nobody's business.
+        .env("HOME", folder.path())
         .env("RUTTER_INPUTS_FILE", &file)
         .env("RUTTER_OUT", folder.path());
     if let Some(path) = path {

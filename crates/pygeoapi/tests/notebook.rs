@@ -38,17 +38,7 @@ impl Bed {
 
     fn run(&self, members: &str, inputs: Value) -> Output {
         std::fs::write(self.at("inputs.json"), inputs.to_string()).unwrap();
-        let python = venv::python(
-            "venv-papermill",
-            &[
-                "papermill==2.6.0",
-                "scrapbook==0.5.0",
-                "ipykernel==6.29.5",
-                "setuptools==75.8.0",
-                "six==1.17.0",
-            ],
-            "import papermill, scrapbook, ipykernel",
-        );
+        let python = venv::papermill();
         let path = format!("{}:{}", python.parent().unwrap().display(), std::env::var("PATH").unwrap());
         let words = command(members);
         Command::new(&words[0])

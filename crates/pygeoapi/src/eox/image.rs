@@ -10,7 +10,8 @@ use crate::{describe, expand::as_argument, python, remark::Report, spot::Spot};
 
 /// What runs in the image, if that has Python.
 const RUNNER: &str = include_str!("image.py");
-/// Without Python the line runs all the same, unless the caller wants what only Python can do.
+/// An interactive shell activates the image's environment, which may be where Python is. Without it the line runs all the same, unless the
+/// caller wants what only Python can do.
 const SCRIPT: &str = r#"if command -v python3 >/dev/null; then exec python3 -c "$1" "$2" "$3"; fi
 if grep -q -e '"parameters_env"' -e '"result_data_directory"' "$RUTTER_INPUTS_FILE"; then
   echo 'the image has no python3, which the inputs parameters_env and result_data_directory need' >&2
@@ -76,8 +77,8 @@ pub(super) fn unit(
     pod.place(report, processor, &[]);
     let own = variables(report, processor, &mut pod);
     let settings = json!({ "own": own }).to_string();
-    let words = [SCRIPT, "sh", RUNNER, &line, &settings].map(as_argument);
-    let command: Vec<String> = ["sh", "-c"].map(str::to_owned).into_iter().chain(words).collect();
+    let words = [SCRIPT, "bash", RUNNER, &line, &settings].map(as_argument);
+    let command: Vec<String> = ["bash", "-i", "-c"].map(str::to_owned).into_iter().chain(words).collect();
     let mut kubernetes = pod.kubernetes();
     let chosen = Chosen::read(report, processor, &kubernetes);
     kubernetes["fromInputs"] = chosen.places.into();

@@ -148,8 +148,8 @@ fn lines_of_a_shell() {
     is_taken(&package);
     assert!(remarks.iter().all(|remark| remark.level == Level::Note), "{remarks:?}");
     let command = package["executionUnit"][0]["command"].as_array().unwrap();
-    assert_eq!(command[5], "run \"$X\" $$(date)");
-    assert_eq!(command[6], "{\"own\":[\"X\",\"Y\"]}");
+    assert_eq!(command[6], "run \"$X\" $$(date)");
+    assert_eq!(command[7], "{\"own\":[\"X\",\"Y\"]}");
     assert_eq!(pod(&package)["containers"][0]["env"][2], json!({"name": "Y", "value": "$HOME"}));
     assert_eq!(package["processDescription"]["process"]["version"], "1.0");
     assert!(package["processDescription"]["process"]["inputs"]["parameters_env"].is_object());

@@ -9,6 +9,14 @@ use std::{
 /// Tests of one program wait for each other: only one makes the environment.
 static MAKING: Mutex<()> = Mutex::new(());
 
+/// One that runs notebooks.
+#[allow(dead_code, reason = "each test target uses its own part")]
+pub(crate) fn papermill() -> PathBuf {
+    let packages =
+        ["papermill==2.6.0", "scrapbook==0.5.0", "ipykernel==6.29.5", "setuptools==75.8.0", "six==1.17.0"];
+    python("venv-papermill", &packages, "import papermill, scrapbook, ipykernel")
+}
+
 /// A Python that has the packages and can do the imports.
 pub(crate) fn python(name: &str, packages: &[&str], imports: &str) -> PathBuf {
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
