@@ -132,6 +132,7 @@ fn server(folder: &tempfile::TempDir) -> Server {
     fs::write(&path, file()).unwrap();
     bed::server_of_images(&[], "")
         .variable("PYGEOAPI_CONFIG", path.to_str().unwrap())
+        .variable("PYGEOAPI_K8S_MANAGER_JOB_NAME_PREFIX", "notebooks-")
         .listen("127.0.0.1:18081")
         .start()
 }
