@@ -11,6 +11,8 @@ use super::variable;
 const THEIRS: &str = "PYGEOAPI_K8S_MANAGER_";
 /// Seconds that a finished Job stays: as long as theirs did.
 const TTL: u64 = 8_640_000;
+/// Seconds that a program may run: theirs could run for ever, and some models run for days.
+const LONGEST_RUN: u64 = 30 * 24 * 3600;
 /// Where the image of this server has its volume.
 const IMAGE_DATA: &str = "/data";
 
@@ -34,6 +36,7 @@ pub(crate) fn settings(configuration: &Configuration) -> Value {
         all["kubernetes"] = kubernetes(configuration);
         // Without a volume the disk is the machine's, and removing jobs makes no room on it.
         all["jobs"]["maxDiskPercent"] = json!(100);
+        all["jobs"]["defaultTimeoutSeconds"] = json!(LONGEST_RUN);
     }
     if let [Some(endpoint), Some(_), Some(_), Some(name), Some(prefix)] = BUCKET.map(of_the_bucket) {
         let job_prefix = super::job_name_prefix().unwrap_or_else(|| "pygeoapi-job-".to_owned());

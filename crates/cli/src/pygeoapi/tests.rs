@@ -91,6 +91,7 @@ fn settings_are_those_of_the_file() {
     assert_eq!(settings["server"].get("eoxRequests"), None);
     assert_eq!(settings["executor"], "kubernetes");
     assert_eq!(settings["kubernetes"]["withoutAgents"], true);
+    assert_eq!(settings["jobs"]["defaultTimeoutSeconds"], 2_592_000, "theirs could run for ever");
     assert_eq!(settings["log"]["level"], "warn");
 }
 

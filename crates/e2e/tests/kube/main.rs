@@ -19,3 +19,4 @@ mod python;
 mod retries;
 mod scratch;
 mod theirs;
+mod worked;

@@ -29,7 +29,7 @@ cat /inputs/run.def"#;
 const INGEST: &str = r#"test -n "$PYGEOAPI_K8S_MANAGER_INPUTS" || exit 2
 echo ingested"#;
 
-const TOKEN: &str = "s3cr3t-of-all";
+pub(crate) const TOKEN: &str = "s3cr3t-of-all";
 
 fn image(name: &str, line: &str) -> String {
     let name = format!("localhost/theirs-{name}:1");
@@ -105,6 +105,17 @@ resources:
       check_auth: false
       resources: *small
       metadata: {{id: ingest, outputs: {{logs: {{schema: {{type: object, contentMediaType: application/json}}}}}}}}
+  bare:
+    type: process
+    processor: &generic
+      name: pygeoapi_k8s_manager.process.GenericImageProcessor
+      default_image: {criteria}
+      check_auth: false
+      resources: *small
+      metadata: {{id: bare}}
+  several:
+    type: process
+    processor: {{<<: *generic, metadata: {{id: several, outputs: {{depth: {{}}, log: {{}}}}}}}}
   slow:
     type: process
     processor: {{name: pygeoapi_k8s_manager.process.HelloWorldK8sProcessor, default_image: '{tools}', command: [sleep 600]}}
@@ -141,7 +152,7 @@ jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05}}",
 }
 
 /// An account with the Role of their manifests.
-fn kubeconfig() -> PathBuf {
+pub(crate) fn kubeconfig() -> PathBuf {
     let cluster = bed::cluster();
     let metadata = json!({"name": "theirs", "namespace": cluster.namespace()});
     let group = "rbac.authorization.k8s.io";
@@ -195,7 +206,7 @@ fn their_file_and_images_run_unchanged_and_nothing_is_lost_without_a_volume() {
     let list = client.get("/processes").expect(200).json();
     let ids: Vec<&str> =
         list["processes"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), 6, "{ids:?}");
+    assert_eq!(ids.len(), 8, "{ids:?}");
     let german = client.get("/processes/criteria?lang=de&f=json").expect(200).json();
     assert_eq!((german["title"].as_str(), german["version"].as_str()), (Some("Kriterien"), Some("0.1")));
 
@@ -256,6 +267,13 @@ fn their_file_and_images_run_unchanged_and_nothing_is_lost_without_a_volume() {
     let (ingest, _) = finished(&client, "ingest", &json!({}));
     assert!(result(&client, &ingest).contains("ingested"), "without markers the log is the result");
 
+    // One anonymous value is the answer, also where no output is declared, or several are that it does not name.
+    for process in ["bare", "several"] {
+        let (id, _) = finished(&client, process, &json!({"a": 1}));
+        let value: Value = serde_json::from_str(&result(&client, &id)).unwrap();
+        assert_eq!(value, json!({"id": process, "value": {"inputs": {"a": 1}}}));
+    }
+
     // Dismissal ends the pod, though this account may not delete it, and is remembered.
     let slow = client.submit("slow", &json!({"name": "Ada"}));
     client.wait_for(&slow, &["running"]);
@@ -284,7 +302,7 @@ fn their_file_and_images_run_unchanged_and_nothing_is_lost_without_a_volume() {
     assert_eq!(client.finish(&running)["status"], "successful");
     assert!(client.get(&format!("{running}/results?f=json")).text().contains("Hello 'late'!"));
     let listed = client.get("/jobs?limit=100").expect(200).json();
-    assert_eq!(listed["jobs"].as_array().unwrap().len(), 7);
+    assert_eq!(listed["jobs"].as_array().unwrap().len(), 9);
     assert_eq!(client.status(&slow)["status"], "dismissed");
 
     // What is removed stays removed, after another loss too.

@@ -43,6 +43,8 @@ pub(super) fn package(
         // A missing input leaves out its name as well, so that no other one takes its place.
         "command": ["/bin/sh", "-c", as_argument(&script), "/bin/sh",
             ["name", "$(inputs.name)"], ["message", "$(inputs.message)"]],
+        // There it asks for nothing; a greeting must not wait for a whole core here.
+        "config": {"cpuMin": 0.01, "memoryMin": 0.016},
         "kubernetes": {"security": security.level, "podTemplate": {"spec": spec}},
     });
     let (process, examples) = described();
