@@ -1,5 +1,6 @@
-//! What clients of EOX's pygeoapi-kubernetes-papermill send, where the server is told to understand it.
+//! What clients of the older managers send: EOX's, where the server is told to understand it, and 52North's.
 
+use rutter_core::process::UnitKind;
 use rutter_server::{Access, ServerConfig, Tokens};
 use serde_json::json;
 
@@ -89,4 +90,27 @@ async fn without_the_setting_none_of_it_is_there() {
         .post("/processes/both/execution", &[("prefer", "respond-async")], &json!({"job_id": ID}))
         .await;
     assert_ne!(answer.json()["jobID"], ID, "an unknown member, which the standard tolerates");
+}
+
+/// A real client of 52North's sends `respond-sync`, and its processes say `async-execute` unless they say otherwise.
+#[tokio::test]
+async fn whoever_wants_to_wait_for_an_image_of_the_older_managers_may() {
+    let package = r#"
+processDescription: {process: {id: model, version: "1", jobControlOptions: [async-execute], outputs: {o: {schema: {type: string}}}}}
+validation: lenient
+executionUnit: [{type: docker, image: "a:1", contract: pygeoapi, command: [run]}]
+"#;
+    for (prefer, status) in [("respond-sync", 200), ("wait=20", 200), ("respond-async", 201)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.yaml"), package).unwrap();
+        let packages = vec![folder.path().to_owned()];
+        let server = Server::running(UnitKind::Docker.into(), ServerConfig::default(), packages).await;
+        let play = async {
+            let id = server.next(&[]).await;
+            server.succeed(id, &[("o", "text/plain", "o.txt", b"x")]).await;
+        };
+        let (headers, body) = ([("prefer", prefer)], json!({"inputs": {}}));
+        let (answer, ()) = tokio::join!(server.post("/processes/model/execution", &headers, &body), play);
+        assert_eq!(answer.status, status, "{prefer}: {}", answer.text());
+    }
 }

@@ -60,6 +60,8 @@ async fn a_failed_job_has_what_its_package_wants_kept() {
     let notebook = server.get(&format!("{job}/results/notebook"), &[]).await;
     assert_eq!((notebook.status.as_u16(), notebook.text().as_str()), (200, "{\"cells\": []}"));
     assert_eq!(notebook.header("content-type"), "application/x-ipynb+json");
+    let page = server.get(&job, &[("accept", "text/html")]).await.text();
+    assert!(page.contains(">What it left: notebook</a>"), "{page}");
     let other = server.get(&format!("{job}/results/result"), &[]).await;
     assert_eq!(other.json()["detail"], status["message"], "nothing else of it is published");
     assert_eq!(server.delete(&job).await.status, 200);

@@ -24,7 +24,8 @@ pub(super) struct Way {
 /// A client that asked for a job gets one even where it could wait, as the standard recommends; with `wait` beside it, it
 /// gets the results when they come in time.
 pub(super) fn way(process: &Process, prefer: &Prefer, rather_async: bool, cap: Duration) -> Way {
-    let synchronous = process.allows(JobControl::SyncExecute);
+    // The older managers waited for whoever wanted it, whatever the description said.
+    let synchronous = process.allows(JobControl::SyncExecute) || (process.is_theirs() && prefer.waits);
     // A process that declares nothing can be executed like one that declares both.
     let asynchronous = process.allows(JobControl::AsyncExecute) || !synchronous;
     let asked = prefer.wait.map(Duration::from_secs);
