@@ -1,5 +1,6 @@
 //! The binary `rutter`: the server, what package authors need, and (hidden) what the server starts itself.
 
+mod adopt;
 mod check;
 mod config;
 mod containers;
@@ -39,6 +40,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Write packages and settings that stand for a configuration file of pygeoapi.
     Convert(pygeoapi::convert::ConvertArgs),
+    /// Show the Jobs that 52North's or EOX's server left, and take them over.
+    Adopt(adopt::AdoptArgs),
     /// Write a first package for a command.
     Init(init::InitArgs),
     /// Say what is missing on this machine.
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),
         Command::Convert(args) => pygeoapi::convert::run(&args),
+        Command::Adopt(args) => adopt::run(args),
         Command::Init(args) => init::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Release(args) => release::run(args),

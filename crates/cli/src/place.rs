@@ -22,6 +22,7 @@ use rutter_server::AgentsListener;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::{
+    adopt,
     config::{Config, ExecutorKind},
     containers::Found,
     files::Raised,
@@ -101,7 +102,7 @@ impl Place {
                 let containers = containers.map(|found| containers_config(config, data, found, instance));
                 local(config, data, files, containers).await
             }
-            ExecutorKind::Kubernetes => kubernetes(config, instance).await,
+            ExecutorKind::Kubernetes => kubernetes(config, data, instance).await,
         }
     }
 }
@@ -142,7 +143,7 @@ async fn local(
     Ok(Place { executor: Arc::new(executor), agents, name: "local".into(), former: None })
 }
 
-async fn kubernetes(config: &Config, instance: InstanceId) -> anyhow::Result<Place> {
+async fn kubernetes(config: &Config, data: &Path, instance: InstanceId) -> anyhow::Result<Place> {
     let section = &config.kubernetes;
     let read = |path: &PathBuf, key: &str| {
         std::fs::read(path).with_context(|| {
@@ -174,6 +175,9 @@ async fn kubernetes(config: &Config, instance: InstanceId) -> anyhow::Result<Pla
         registries.authority = text(section.registries.authority.as_ref(), "registries.authority")?;
     }
     let namespace = settings.namespace.clone();
+    if section.adopt {
+        adopt::at_start(config, &settings, instance, data).await?;
+    }
     let executor = KubernetesExecutor::open(settings, instance, Arc::new(SystemClock))
         .await
         .with_context(|| format!("kubernetes: could not take up namespace {namespace}"))?;

@@ -286,7 +286,7 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
 
 /// What a new installation is called. Where nothing of it lasts but what stands in the cluster, it must know that as its own
 /// after each start.
-fn new_instance(config: &Config) -> InstanceId {
+pub(crate) fn new_instance(config: &Config) -> InstanceId {
     let lasting = config.executor == ExecutorKind::Kubernetes && config.kubernetes.records_on_jobs;
     if !lasting {
         return InstanceId::generate();
@@ -296,7 +296,7 @@ fn new_instance(config: &Config) -> InstanceId {
     InstanceId::of_name(&format!("{namespace}/{prefix}"))
 }
 
-fn package_folders(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn package_folders(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
     if config.processes.is_empty() && config.pygeoapi.is_some() {
         return Ok(Vec::new());
     }

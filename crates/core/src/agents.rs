@@ -68,7 +68,7 @@ impl Agents {
         if timeout(ROOM, self.0.executor.room(attempt.launch)).await.is_err() {
             return Ok(OrderAnswer::Wait { millis: 0 });
         }
-        let now = self.0.clock.now();
+        let now = self.0.beginning(attempt.launch);
         let staging = (!plan.stage.is_empty()).then(|| "inputs are fetched".to_owned());
         let seen = self.seen_of_last(&job);
         let started = self
@@ -179,6 +179,16 @@ impl Agents {
 
     /// How an attempt ended. The same answer however often it is told.
     pub async fn report(&self, attempt: &AttemptName, report: Report) -> Result<Verdict, AgentError> {
+        self.report_as(attempt, report, None).await
+    }
+
+    /// The same of an attempt whose end was seen from outside.
+    pub(crate) async fn report_as(
+        &self,
+        attempt: &AttemptName,
+        report: Report,
+        seen: Option<Problem>,
+    ) -> Result<Verdict, AgentError> {
         let job = match self.active(attempt).await {
             Ok(job) => job,
             Err(AgentError::Over) => {
@@ -192,7 +202,8 @@ impl Agents {
         let plan = self.plan(&job).await?;
         self.program_ended(attempt, &plan);
         let tail = self.0.logs.tail(&job, TAIL_LINES).await?;
-        match failure::exception_of(&report.outcome, &plan.limits, tail.clone()) {
+        let seen = seen.map(|seen| failure::with_tail(seen, tail.clone()));
+        match seen.or_else(|| failure::exception_of(&report.outcome, &plan.limits, tail.clone())) {
             Some(exception) => {
                 let exception = failure::in_its_words(exception, report.reason.as_deref());
                 self.fail(attempt, &plan, report, exception).await
@@ -220,7 +231,7 @@ impl Agents {
         report: Report,
         results: IndexMap<OutputId, Vec<StoredValue>>,
     ) -> Result<Verdict, AgentError> {
-        let now = self.0.clock.now();
+        let now = self.0.ending(attempt.launch);
         let id = attempt.launch.job;
         let changed = self
             .0
@@ -244,7 +255,7 @@ impl Agents {
         report: Report,
         exception: Problem,
     ) -> Result<Verdict, AgentError> {
-        let now = self.0.clock.now();
+        let now = self.0.ending(attempt.launch);
         let usage = Some(report.usage.clone());
         let exit = exit_code(&report.outcome);
         let hopeless = matches!(report.outcome, Outcome::BadInput { .. });
@@ -278,7 +289,7 @@ impl Agents {
         if has_attempt(&job, attempt) {
             return Ok(job);
         }
-        let now = self.0.clock.now();
+        let now = self.0.beginning(attempt.launch);
         match self.0.change(job.id, |job| job.attempt_started(&attempt.uid, now)).await? {
             Changed::Done(job) => Ok(job),
             Changed::Refused(_) | Changed::Missing => Err(AgentError::Over),

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -96,6 +97,11 @@ pub trait Executor: Send + Sync {
     /// Whether `token` is the secret of an attempt: which one.
     async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError>;
 
+    /// What is known of a launch that another system made and that was given to this installation; `None` = it is none such.
+    fn adopted(&self, _: LaunchName) -> Option<Adopted> {
+        None
+    }
+
     /// How an attempt ended that its agent did not report and another one follows, as far as this executor still knows.
     fn end_of(&self, _: &AttemptName) -> Option<LaunchEnd> {
         None
@@ -145,6 +151,34 @@ pub struct AloneEnd {
     pub end: LaunchEnd,
     /// What the program left as its last word.
     pub message: Option<String>,
+}
+
+/// A launch that another system made. It has one attempt, without an agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adopted {
+    /// What the program was told as the id of its process.
+    pub process: String,
+    /// Its image.
+    pub image: Option<String>,
+    /// Inputs, as far as they were kept.
+    pub inputs: Option<Value>,
+    /// When it was asked for.
+    pub began: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Whether results are found in what its program prints.
+    pub prints_results: bool,
+    /// The result, where that system kept it.
+    pub result: Option<KeptResult>,
+}
+
+/// A result that another system kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptResult {
+    /// Media type, as its program said.
+    pub media_type: Option<String>,
+    /// It.
+    pub text: String,
 }
 
 /// Lines that a program prints.
@@ -212,6 +246,11 @@ pub enum LaunchEnd {
     Disrupted {
         /// How often.
         times: u32,
+    },
+    /// It failed, and what would tell more is gone.
+    Failed {
+        /// For people.
+        reason: String,
     },
 }
 

@@ -156,6 +156,7 @@ pub(crate) fn exception_of_end(end: &LaunchEnd) -> Problem {
             "the machine that the program ran on stopped answering".into(),
         ),
         LaunchEnd::Removed => removed(),
+        LaunchEnd::Failed { reason } => failure("failed", "The program failed", reason.clone()),
         LaunchEnd::Disrupted { times: ..=1 } => failure(
             "disrupted",
             "Moved away",

@@ -110,6 +110,16 @@ name_id!(
     /// Identifier of a process: one safe URL and path component of at most [`NAME_LIMIT`] characters.
     ProcessId
 );
+impl ProcessId {
+    /// The identifier that is nearest to what others call a process.
+    pub fn near(told: &str) -> Self {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let text: String = told.chars().map(|c| if fits(c) { c } else { '-' }).take(NAME_LIMIT).collect();
+        let text = text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        Self(if text.is_empty() { "unknown" } else { text }.into())
+    }
+}
+
 name_id!(
     /// Identifier of an input.
     InputId
@@ -226,6 +236,22 @@ mod tests {
         }
         for bad in ["", ".", "..", "../x", "a/b", "a\0b", "a\nb", "ä", "-x", &"x".repeat(300)] {
             assert!(bad.parse::<ProcessId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_call_a_process_becomes_an_id() {
+        let long = "x".repeat(300);
+        for (told, id) in [
+            ("route-tool", "route-tool"),
+            ("my model/\u{fc}", "my-model--"),
+            ("__x", "x"),
+            ("", "unknown"),
+            ("\u{fc}", "unknown"),
+            (long.as_str(), &long[..NAME_LIMIT]),
+        ] {
+            assert_eq!(ProcessId::near(told).as_str(), id, "{told:?}");
+            assert!(ProcessId::near(told).as_str().parse::<ProcessId>().is_ok(), "{told:?}");
         }
     }
 

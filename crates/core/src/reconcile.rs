@@ -3,6 +3,7 @@
 //! It is the only one that moves a job on after submission. It takes no input but the store and what the executor
 //! reports; signals only say where to look, so a restart, a lost signal and a missed event are all just another pass.
 
+mod adopt;
 mod pass;
 mod start;
 mod turns;

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -249,6 +249,15 @@ impl Server {
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a running server");
         child.wait().expect("a stopped server ends")
+    }
+
+    /// Run another command of the binary to its end, with the configuration, data and environment of this server.
+    pub fn also(&self, arguments: &[&str]) -> Output {
+        let mut command = self.builder.program();
+        command.args(arguments).arg("--config").arg(self.folder().join("rutter.yaml"));
+        command.arg("--data").arg(self.data());
+        command.envs(self.builder.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).output().expect("the built binary starts")
     }
 
     /// Start it again, on the same port and data.

@@ -12,7 +12,12 @@ use rutter_core::{
     id::LaunchName,
 };
 
-use crate::{fault, names::ALONE, observe::attempt_alone, shared::Shared};
+use crate::{
+    adopted, fault,
+    names::{ALONE, is_adopted},
+    observe::{attempt_alone, program_has_ended},
+    shared::Shared,
+};
 
 /// Longest line; what is longer goes on as another.
 const LINE: usize = 1 << 20;
@@ -24,9 +29,13 @@ fn is_alone(job: &Job) -> bool {
 
 /// Attempts in order.
 pub(crate) fn attempts(shared: &Shared, launch: LaunchName) -> Vec<AloneAttempt> {
-    let Some(known) = shared.cache.known(launch).filter(|known| is_alone(&known.job)) else {
+    let Some(known) = shared.cache.known(launch) else { return Vec::new() };
+    if is_adopted(&known.job) {
+        return adopted::attempt(shared, launch, &known).into_iter().collect();
+    }
+    if !is_alone(&known.job) {
         return Vec::new();
-    };
+    }
     let mut pods = known.pods;
     pods.sort_by_cached_key(|pod| (pod.metadata.creation_timestamp.clone(), pod.metadata.name.clone()));
     pods.iter().filter_map(|pod| attempt_alone(pod)).collect()
@@ -35,12 +44,13 @@ pub(crate) fn attempts(shared: &Shared, launch: LaunchName) -> Vec<AloneAttempt>
 /// What the program of an attempt prints, from its start to its end.
 pub(crate) async fn printed(shared: &Shared, attempt: &AttemptName) -> Result<Printed, ExecutorError> {
     let gone = || ExecutorError::Impossible { reason: "its pod is gone".to_owned() };
-    let pods = shared.cache.known(attempt.launch).map(|known| known.pods).unwrap_or_default();
-    let pod: Arc<Pod> =
-        pods.into_iter().find(|pod| pod.metadata.uid.as_deref() == Some(&attempt.uid)).ok_or_else(gone)?;
+    let known = shared.cache.known(attempt.launch).ok_or_else(gone)?;
+    let is_meant = |pod: &&Arc<Pod>| pod.metadata.uid.as_deref() == Some(&attempt.uid);
+    let meant = if is_adopted(&known.job) { adopted::pod(&known) } else { known.pods.iter().find(is_meant) };
+    let pod: &Pod = meant.ok_or_else(gone)?;
     let program = pod.spec.as_ref().and_then(|spec| spec.containers.first()).map(|it| it.name.clone());
     // Of one that has ended there is nothing to wait for, and the waiting may have no end.
-    let follow = attempt_alone(&pod).is_none_or(|attempt| attempt.end.is_none());
+    let follow = !program_has_ended(pod);
     let parameters = LogParams { container: program, follow, timestamps: true, ..LogParams::default() };
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let opened = shared.pods.log_stream(name, &parameters).await;

@@ -12,7 +12,7 @@ use k8s_openapi::api::{
 use kube::runtime::watcher::Event;
 use rutter_core::{
     executor::{AttemptName, LaunchEnd},
-    id::{InstanceId, LaunchName},
+    id::{InstanceId, JobId, LaunchName},
 };
 use tokio::sync::mpsc;
 
@@ -34,6 +34,8 @@ pub(crate) struct Cache {
 #[derive(Debug, Default)]
 struct State {
     jobs: Kept<Job>,
+    /// Names of Jobs that another system made, by the ids of their jobs.
+    adopted: HashMap<JobId, String>,
     pods: Kept<Pod>,
     /// Names of pods by the name of their Job.
     pods_of: HashMap<String, BTreeSet<String>>,
@@ -61,8 +63,13 @@ impl Cache {
     /// What is known of a launch.
     pub(crate) fn known(&self, launch: LaunchName) -> Option<Known> {
         let state = self.state();
-        let job = state.jobs.get(&job_name(launch))?;
+        let job = state.jobs.get(&state.name_of(launch))?;
         Some(state.known(job))
+    }
+
+    /// The name of a launch's Job.
+    pub(crate) fn name_of(&self, launch: LaunchName) -> String {
+        self.state().name_of(launch)
     }
 
     /// Of every launch of this instance.
@@ -78,10 +85,10 @@ impl Cache {
         known.job.metadata.annotations.as_ref().is_some_and(|found| found.contains_key(records::ENDED))
     }
 
-    /// Launches that were not released yet.
-    pub(crate) fn unreleased(&self) -> Vec<LaunchName> {
+    /// Launches that were not released yet; `records` = Jobs have the records of their jobs, unless those are still to be made.
+    pub(crate) fn unreleased(&self, records: bool) -> Vec<LaunchName> {
         let state = self.state();
-        let held = state.jobs.all().filter(|job| has_finalizer(job));
+        let held = state.jobs.all().filter(|job| is_held(job, records));
         let mut launches: Vec<_> = held.filter_map(|job| names::launch_of(job, self.instance)).collect();
         launches.sort_unstable();
         launches
@@ -89,8 +96,8 @@ impl Cache {
 
     /// How an attempt ended, whether its pod is there or gone.
     pub(crate) fn end_of(&self, attempt: &AttemptName) -> Option<LaunchEnd> {
-        let name = job_name(attempt.launch);
         let state = self.state();
+        let name = state.name_of(attempt.launch);
         if let Some(end) = state.gone.get(&name).and_then(|gone| gone.get(&attempt.uid)) {
             return Some(end.clone());
         }
@@ -101,6 +108,14 @@ impl Cache {
 
     pub(crate) fn pod(&self, name: &str) -> Option<Arc<Pod>> {
         self.state().pods.get(name).cloned()
+    }
+
+    /// A pod that was just found, before the watch shows it.
+    pub(crate) fn add_pod(&self, mut pod: Pod) {
+        strip_pod(&mut pod);
+        let mut state = self.state();
+        state.pods.add(pod.clone());
+        state.note_pod(&pod);
     }
 
     /// A Job that was just created.
@@ -120,9 +135,13 @@ impl Cache {
         let news = state.jobs.take(event);
         for job in &news.changed {
             let name = job.metadata.name.as_deref().unwrap_or_default();
+            let launch = names::launch_of(job, self.instance).filter(|_| names::is_adopted(job));
             if state.jobs.get(name).is_none() {
                 state.refused.remove(name);
                 state.gone.remove(name);
+                launch.and_then(|launch| state.adopted.remove(&launch.job));
+            } else if let Some(launch) = launch {
+                state.adopted.insert(launch.job, name.to_owned());
             }
         }
         drop(state);
@@ -158,7 +177,7 @@ impl Cache {
             Some("FailedCreate") if state.jobs.get(&name).is_some() => {
                 let message = event.message.unwrap_or_default();
                 tracing::warn!(job = name, reason = message, "the cluster makes no pod of a job");
-                let launch = names::launch_of_name(&name);
+                let launch = names::launch_of_either(&name);
                 state.refused.insert(name, message);
                 launch
             }
@@ -179,6 +198,10 @@ impl Cache {
 }
 
 impl State {
+    fn name_of(&self, launch: LaunchName) -> String {
+        self.adopted.get(&launch.job).cloned().unwrap_or_else(|| job_name(launch))
+    }
+
     fn known(&self, job: &Arc<Job>) -> Known {
         let name = job.metadata.name.as_deref().unwrap_or_default();
         let named = self.pods_of.get(name).into_iter().flatten();
@@ -212,7 +235,7 @@ impl State {
                 self.pods_of.remove(job);
             }
         }
-        names::launch_of_name(job)
+        names::launch_of_either(job)
     }
 }
 
@@ -231,7 +254,7 @@ fn is_disruption(end: &LaunchEnd) -> bool {
 }
 
 fn launch_of_pod(pod: &Pod) -> Option<LaunchName> {
-    names::launch_of_name(names::owner_of(pod)?.0)
+    names::launch_of_either(names::owner_of(pod)?.0)
 }
 
 /// Whether a pod is of this very Job, not of an earlier one of its name.
@@ -243,14 +266,29 @@ pub(crate) fn has_finalizer(job: &Job) -> bool {
     job.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
+/// Whether something is still to be done about a Job. To one that was being deleted no finalizer can be given.
+fn is_held(job: &Job, records: bool) -> bool {
+    let has_record =
+        || job.metadata.annotations.as_ref().is_some_and(|found| found.contains_key(records::ENDED));
+    let is_open = || job.metadata.deletion_timestamp.is_some() || (records && !has_record());
+    has_finalizer(job) || (names::is_adopted(job) && is_open())
+}
+
 /// What nobody reads is not kept: with thousands of Jobs it would be most of the memory.
 pub(crate) fn strip_job(job: &mut Job) {
     job.metadata.managed_fields = None;
     if let Some(annotations) = &mut job.metadata.annotations {
         annotations.retain(|name, _| name != records::ORDER && name != records::FINAL);
     }
+    let adopted = names::is_adopted(job);
     if let Some(spec) = &mut job.spec {
+        let containers =
+            spec.template.spec.as_mut().map(|spec| spec.containers.iter_mut().map(bare).collect());
         spec.template = Default::default();
+        if let Some(containers) = containers.filter(|_| adopted) {
+            let kept = k8s_openapi::api::core::v1::PodSpec { containers, ..Default::default() };
+            spec.template.spec = Some(kept);
+        }
         spec.pod_failure_policy = None;
         spec.selector = None;
     }

@@ -2,21 +2,24 @@
 //!
 //! A Job that has our finalizer leaves its pods running when it is deleted, unless the deletion is `Foreground`.
 
-use std::time::Duration;
+use std::{fmt::Debug, sync::atomic::Ordering, time::Duration};
 
-use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use k8s_openapi::{
+    api::{batch::v1::Job, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
-    Api,
+    Api, Resource,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use rutter_core::{executor::ExecutorError, id::LaunchName};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
-    cache::has_finalizer,
-    fault,
+    adopted, fault,
     manifest::AGENT_GRACE,
-    names::{FINALIZER, job_name},
+    names::{FINALIZER, is_adopted},
     observe::{has_ended, is_finished},
     shared::Shared,
 };
@@ -46,7 +49,8 @@ fn is_suspended(job: &Job) -> bool {
 
 async fn overdue(shared: &Shared, name: LaunchName) -> Result<(), ExecutorError> {
     let patch = json!({"spec": {"activeDeadlineSeconds": 1}});
-    let patched = shared.jobs.patch(&job_name(name), &PatchParams::default(), &Patch::Merge(patch)).await;
+    let patched =
+        shared.jobs.patch(&shared.name_of(name), &PatchParams::default(), &Patch::Merge(patch)).await;
     done(patched, "end a job in the cluster")
 }
 
@@ -73,6 +77,9 @@ pub(crate) async fn release(shared: &Shared, name: LaunchName) -> Result<(), Exe
         let Some(deleted) = shared.job(name).await? else { return Ok(()) };
         job = deleted;
     }
+    if is_adopted(&job) {
+        adopted::free_pods(shared, name).await?;
+    }
     let_go(&shared.jobs, job).await.map_err(fault::other("release a job in the cluster"))
 }
 
@@ -93,16 +100,25 @@ pub(crate) enum NotLetGo {
     Refused(#[from] kube::Error),
 }
 
-/// Take our finalizer off a Job; when somebody changed it meanwhile, off what it is by then.
-pub(crate) async fn let_go(jobs: &Api<Job>, mut job: Job) -> Result<(), NotLetGo> {
-    let (name, uid) = (job.metadata.name.clone().unwrap_or_default(), job.metadata.uid.clone());
+/// Take our finalizer off a Job.
+pub(crate) async fn let_go(jobs: &Api<Job>, job: Job) -> Result<(), NotLetGo> {
+    take_off(jobs, job, FINALIZER).await
+}
+
+/// Take a finalizer off an object; when somebody changed it meanwhile, off what it is by then.
+pub(crate) async fn take_off<K>(api: &Api<K>, mut object: K, finalizer: &str) -> Result<(), NotLetGo>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    let (name, uid) = (object.meta().name.clone().unwrap_or_default(), object.meta().uid.clone());
     for attempt in 0..TRIES {
-        if !has_finalizer(&job) || take_finalizer(jobs, &name, &job).await? {
+        let is_held = object.meta().finalizers.iter().flatten().any(|it| it == finalizer);
+        if !is_held || take_finalizer(api, &name, object.meta(), finalizer).await? {
             return Ok(());
         }
         tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
-        match jobs.get_opt(&name).await? {
-            Some(now) if now.metadata.uid == uid => job = now,
+        match api.get_opt(&name).await? {
+            Some(now) if now.meta().uid == uid => object = now,
             _ => return Ok(()),
         }
     }
@@ -131,7 +147,7 @@ async fn delete(shared: &Shared, name: LaunchName, job: &Job) -> Result<(), Exec
     }
     let parameters =
         DeleteParams { preconditions: same(job.metadata.uid.clone()), ..DeleteParams::foreground() };
-    done(shared.jobs.delete(&job_name(name), &parameters).await, "delete a job in the cluster")
+    done(shared.jobs.delete(&shared.name_of(name), &parameters).await, "delete a job in the cluster")
 }
 
 /// Those that have a machine: it takes a moment to end them, so that none is replaced before the Job is deleted. Others go
@@ -146,10 +162,11 @@ async fn end_pods(shared: &Shared, name: LaunchName, grace: Duration) -> Result<
             DeleteParams { preconditions: same(pod.metadata.uid.clone()), ..DeleteParams::default() };
         match shared.pods.delete(pod_name, &parameters.grace_period(grace)).await {
             Err(error) if fault::is_forbidden(&error) => {
-                tracing::warn!(
-                    job.id = %name.job,
-                    "this server may not delete pods: the program has the grace of its pod and not the server's; allow `delete` of `pods`"
-                );
+                if !shared.told_of_pods.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "this server may not delete pods: the program has the grace of its pod and not the server's; allow `delete` of `pods`"
+                    );
+                }
                 return Ok(());
             }
             deleted => done(deleted, "end a pod")?,
@@ -158,12 +175,19 @@ async fn end_pods(shared: &Shared, name: LaunchName, grace: Duration) -> Result<
     Ok(())
 }
 
-/// `false` = somebody changed the Job meanwhile, so nothing was done.
-async fn take_finalizer(jobs: &Api<Job>, name: &str, job: &Job) -> Result<bool, kube::Error> {
-    let others: Vec<&String> =
-        job.metadata.finalizers.iter().flatten().filter(|it| *it != FINALIZER).collect();
-    let patch = json!({"metadata": {"resourceVersion": job.metadata.resource_version, "finalizers": others}});
-    match jobs.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
+/// `false` = somebody changed the object meanwhile, so nothing was done.
+async fn take_finalizer<K>(
+    api: &Api<K>,
+    name: &str,
+    meta: &ObjectMeta,
+    finalizer: &str,
+) -> Result<bool, kube::Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let others: Vec<&String> = meta.finalizers.iter().flatten().filter(|it| *it != finalizer).collect();
+    let patch = json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": others}});
+    match api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
         Ok(_) => Ok(true),
         Err(error) if fault::is_gone(&error) => Ok(true),
         Err(error) if fault::is_conflict(&error) => Ok(false),

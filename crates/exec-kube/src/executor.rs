@@ -11,7 +11,8 @@ use kube::{Api, Client};
 use rutter_core::{
     clock::Clock,
     executor::{
-        AloneAttempt, AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Printed, Results, Waiting,
+        Adopted, AloneAttempt, AttemptName, Executor, ExecutorError, LaunchEnd, Observation, Printed,
+        Results, Waiting,
     },
     id::{InstanceId, LaunchName},
     plan::Plan,
@@ -19,11 +20,12 @@ use rutter_core::{
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use crate::{
-    alone,
+    adopted, alone,
     cache::Cache,
     config::KubernetesConfig,
     connect::{self, OpenError, connect},
     ending, fault, identity, launching,
+    names::is_adopted,
     patrol::patrol,
     reach::Reach,
     records,
@@ -167,7 +169,8 @@ impl Executor for KubernetesExecutor {
 
     async fn forget(&self, name: LaunchName) -> Result<(), ExecutorError> {
         let forgotten = async {
-            if self.shared.config.records {
+            let known = self.shared.cache.known(name);
+            if self.shared.config.records || known.is_some_and(|known| is_adopted(&known.job)) {
                 // It would come back with the next start.
                 ending::remove(&self.shared, name).await?;
             }
@@ -185,7 +188,7 @@ impl Executor for KubernetesExecutor {
     }
 
     async fn list(&self) -> Result<Vec<LaunchName>, ExecutorError> {
-        Ok(self.shared.cache.unreleased())
+        Ok(self.shared.cache.unreleased(self.shared.config.records))
     }
 
     async fn release(&self, name: LaunchName) -> Result<(), ExecutorError> {
@@ -202,6 +205,11 @@ impl Executor for KubernetesExecutor {
 
     async fn printed(&self, attempt: &AttemptName) -> Result<Printed, ExecutorError> {
         alone::printed(&self.shared, attempt).await
+    }
+
+    fn adopted(&self, name: LaunchName) -> Option<Adopted> {
+        let known = self.shared.cache.known(name)?;
+        is_adopted(&known.job).then(|| adopted::told(&known.job))
     }
 
     async fn identify(&self, token: &str) -> Result<Option<AttemptName>, ExecutorError> {

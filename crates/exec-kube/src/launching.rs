@@ -37,7 +37,7 @@ pub(crate) async fn launch(
     };
     let mut job = manifest::job(plan, &program, name, shared.instance, &shared.config)
         .map_err(|error| ExecutorError::Impossible { reason: error.to_string() })?;
-    if let Some(text) = record.and_then(records::packed) {
+    if let Some(text) = record.and_then(|record| records::packed(record, records::LONGEST)) {
         job.metadata.annotations.get_or_insert_default().insert(records::ORDER.to_owned(), text);
     }
     let _permit = shared.creates.acquire().await;
@@ -70,6 +70,10 @@ pub(crate) async fn launch(
 
 /// Once more at the last moment: what was loaded may have been allowed by other settings.
 fn allowed(shared: &Shared, plan: &Plan) -> Result<(), ExecutorError> {
+    if plan.unit == PlannedUnit::Adopted {
+        let reason = "another system launched it, and its Job is gone from the cluster".to_owned();
+        return Err(ExecutorError::Impossible { reason });
+    }
     let PlannedUnit::Docker { kubernetes, .. } = &plan.unit else {
         let reason = "the process has no execution unit of `type: docker`".to_owned();
         return Err(ExecutorError::Impossible { reason });

@@ -9,6 +9,8 @@
 //! the namespace. And get of the namespace `kube-system`, whose uid stands for the cluster. Where commands of private images are
 //! looked up: get of the Secrets for them. The published keys of service accounts are open to every service account.
 
+mod adopt;
+mod adopted;
 mod alone;
 #[cfg(test)]
 mod bench;
@@ -38,12 +40,13 @@ mod shared;
 mod watch;
 mod wishes;
 
+pub use adopt::{Adopting, PodLeft, Survey, System, TheirJob, TheirState, adopt, survey};
 pub use check::{UnitFault, check_unit};
 pub use config::{Access, ConfigError, KubernetesConfig, Registries, Scratch};
 pub use connect::OpenError;
 pub use executor::KubernetesExecutor;
 pub use leaving::{Left, leave};
-pub use names::{FINALIZER, INSTANCE, PROCESS, job_name, launch_of};
+pub use names::{ADOPTED, FINALIZER, INSTANCE, PROCESS, job_name, launch_of};
 pub use observe::{Notes, Seen, observe};
 pub use secrets::{NoPattern, Secrets};
 pub use security::Security;

@@ -1,7 +1,8 @@
 //! Names and labels of our objects in a cluster, and the way back from an object to its launch.
 //!
 //! A Job is ours when its label says that it belongs to this instance **and** its name is one that we would have given;
-//! everything else in the namespace is somebody else's.
+//! everything else in the namespace is somebody else's. A Job of another system that was given to an instance keeps its name,
+//! which ends with the id of its job, and says by a further label that it is such a one.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -15,6 +16,8 @@ pub const INSTANCE: &str = "rutter.dev/instance";
 pub const PROCESS: &str = "rutter.dev/process";
 /// Label of Jobs whose pods run without an agent.
 pub(crate) const ALONE: &str = "rutter.dev/without-agent";
+/// Label of Jobs that another system made and that were given to an instance: which system it was.
+pub const ADOPTED: &str = "rutter.dev/adopted";
 /// Label by which Kubernetes' own tools group objects.
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Finalizer of every Job from its creation until its job is archived.
@@ -26,6 +29,8 @@ pub(crate) const OWN_KEYS: &str = "rutter.dev/";
 /// Beginning of all names that are ours.
 pub(crate) const OWN_NAMES: &str = "rutter-";
 
+/// Characters of a job's id.
+const ID_LENGTH: usize = 36;
 /// Longest value of a label.
 const LABEL_LIMIT: usize = 63;
 
@@ -40,13 +45,31 @@ pub(crate) fn launch_of_name(name: &str) -> Option<LaunchName> {
     (job_name(launch) == name).then_some(launch)
 }
 
+/// The launch of an adopted Job by its name alone: that ends with the id of its job, whatever stands before it.
+pub(crate) fn launch_of_adopted(name: &str) -> Option<LaunchName> {
+    let at = name.len().checked_sub(ID_LENGTH)?;
+    let job = name.get(at..)?.parse().ok()?;
+    Some(LaunchName { job, launch: 1 })
+}
+
+/// The launch of a Job of which it is known that it belongs to this instance.
+pub(crate) fn launch_of_either(name: &str) -> Option<LaunchName> {
+    launch_of_name(name).or_else(|| launch_of_adopted(name))
+}
+
 /// The launch of a Job of this instance.
 pub fn launch_of(job: &Job, instance: InstanceId) -> Option<LaunchName> {
     let labels = job.metadata.labels.as_ref()?;
     if labels.get(INSTANCE)? != &instance.to_string() {
         return None;
     }
-    launch_of_name(job.metadata.name.as_deref()?)
+    let name = job.metadata.name.as_deref()?;
+    if is_adopted(job) { launch_of_adopted(name) } else { launch_of_name(name) }
+}
+
+/// Whether another system made a Job that belongs to an instance.
+pub(crate) fn is_adopted(job: &Job) -> bool {
+    job.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(ADOPTED))
 }
 
 /// Pods of a Job that were taken from their machines, as far as that is noted on it.
@@ -136,6 +159,27 @@ mod tests {
             &right.to_uppercase(),
         ] {
             assert_eq!(launch_of(&job(name, &ours), instance), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_job_of_another_system_is_ours_only_when_it_was_given_to_us() {
+        let instance = InstanceId::generate();
+        let id: JobId = "99755242-31af-11f0-80bd-0255ac10006c".parse().unwrap();
+        for prefix in ["pygeoapi-job-", "", "x-", "rutter-"] {
+            let name = format!("{prefix}{id}");
+            let mut theirs = job(&name, &instance.to_string());
+            assert_eq!(launch_of(&theirs, instance), None, "{name}");
+            theirs.metadata.labels.get_or_insert_default().insert(ADOPTED.to_owned(), "52north".to_owned());
+            assert_eq!(launch_of(&theirs, instance), Some(LaunchName { job: id, launch: 1 }), "{name}");
+            assert_eq!(launch_of(&theirs, InstanceId::generate()), None, "{name}");
+        }
+        for name in
+            ["", "pygeoapi-job-1", &format!("{id}-x"), &format!("p-{}", id.to_string().to_uppercase())]
+        {
+            let mut theirs = job(name, &instance.to_string());
+            theirs.metadata.labels.get_or_insert_default().insert(ADOPTED.to_owned(), "eox".to_owned());
+            assert_eq!(launch_of(&theirs, instance), None, "{name}");
         }
     }
 

@@ -15,9 +15,10 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::{
+    adopted,
     cache::Known,
     ending, fault,
-    names::{self, DISRUPTED, job_name},
+    names::{self, DISRUPTED},
     observe::{disrupted, is_finished, waits_for_start},
     shared::Shared,
 };
@@ -39,6 +40,7 @@ pub(crate) async fn patrol(shared: Arc<Shared>) {
                 shared.cache.tell(launch);
             }
             clear(&shared, &known).await;
+            adopted::look_after(&shared, launch, &known).await;
             if let Err(error) = note_disruptions(&shared, launch, &known).await
                 && !fault::is_away(&error)
             {
@@ -74,7 +76,7 @@ async fn note_disruptions(shared: &Shared, launch: LaunchName, known: &Known) ->
     let uids: Vec<&str> = all.into_iter().collect();
     let patch =
         json!({"metadata": {"uid": known.job.metadata.uid, "annotations": {DISRUPTED: uids.join(",")}}});
-    match shared.jobs.patch(&job_name(launch), &PatchParams::default(), &Patch::Merge(patch)).await {
+    match shared.jobs.patch(&shared.name_of(launch), &PatchParams::default(), &Patch::Merge(patch)).await {
         Err(error) if !fault::is_gone(&error) && !fault::is_conflict(&error) => Err(error),
         _ => Ok(()),
     }

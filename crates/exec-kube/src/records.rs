@@ -17,8 +17,8 @@ use rutter_core::{
 use serde_json::json;
 
 use crate::{
-    fault,
-    names::{job_name, launch_of},
+    adopted, fault,
+    names::{is_adopted, launch_of},
     shared::Shared,
 };
 
@@ -28,20 +28,22 @@ pub(crate) const ORDER: &str = "rutter.dev/order";
 pub(crate) const FINAL: &str = "rutter.dev/final";
 /// Annotation: that [`FINAL`] is there, for those who do not carry it around.
 pub(crate) const ENDED: &str = "rutter.dev/final-kept";
-/// Longest annotation; both together and the rest must fit into 256 KiB.
-const LONGEST: usize = 120 * 1024;
+/// Longest annotation; both together and the rest must fit into [`ALL`].
+pub(crate) const LONGEST: usize = 120 * 1024;
+/// Most bytes of all annotations of an object, but for some that others may add.
+const ALL: usize = 252 * 1024;
 /// Longest record that is read.
 const LONGEST_RECORD: u64 = 16 * 1024 * 1024;
 /// Jobs of one answer.
 const PAGE: u32 = 100;
 
-/// A record as it stands in an annotation; `None` = it is too long for one.
-pub(crate) fn packed(record: &[u8]) -> Option<String> {
+/// A record as it stands in an annotation; `None` = it is longer than `most`.
+pub(crate) fn packed(record: &[u8], most: usize) -> Option<String> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     // Writing to memory does not fail.
     encoder.write_all(record).ok()?;
     let text = STANDARD.encode(encoder.finish().ok()?);
-    (text.len() <= LONGEST).then_some(text)
+    (text.len() <= most).then_some(text)
 }
 
 fn unpacked(text: &str) -> Option<Vec<u8>> {
@@ -58,20 +60,37 @@ pub(crate) async fn keep(
     record: &(dyn Fn(Results) -> Vec<u8> + Send + Sync),
 ) -> Result<(), ExecutorError> {
     let Some(job) = shared.job(name).await? else { return Ok(()) };
-    let annotations = job.metadata.annotations.unwrap_or_default();
-    if annotations.contains_key(ENDED) {
+    if annotations(&job).any(|(name, _)| name == ENDED) {
         return Ok(());
     }
-    let text = packed(&record(Results::Small)).or_else(|| {
+    let room = room(&job);
+    let text = packed(&record(Results::Small), room);
+    if text.is_none() && is_adopted(&job) && adopted::told(&job).result.is_some() {
+        // What its maker noted on it says as much: the next start reads that.
+        return Ok(());
+    }
+    let text = text.or_else(|| {
         tracing::warn!(job.id = %name.job, "its results are too large to be kept in the cluster: they are lost with this server");
-        packed(&record(Results::Left))
+        packed(&record(Results::Left), room)
     });
     let patch = json!({"metadata": {"annotations": {FINAL: text, ENDED: "true", ORDER: null}}});
-    let patched = shared.jobs.patch(&job_name(name), &PatchParams::default(), &Patch::Merge(patch)).await;
+    let patched =
+        shared.jobs.patch(&shared.name_of(name), &PatchParams::default(), &Patch::Merge(patch)).await;
     match patched {
         Err(error) if fault::is_gone(&error) => Ok(()),
         patched => patched.map(|_| ()).map_err(fault::unavailable("keep the record of a job in the cluster")),
     }
+}
+
+fn annotations(job: &Job) -> impl Iterator<Item = (&String, &String)> {
+    job.metadata.annotations.iter().flatten()
+}
+
+/// How long a record may be: others may have noted much on an adopted Job.
+fn room(job: &Job) -> usize {
+    let others = annotations(job).filter(|(name, _)| *name != FINAL && *name != ORDER);
+    let taken: usize = others.map(|(name, text)| name.len() + text.len()).sum();
+    LONGEST.min(ALL.saturating_sub(taken))
 }
 
 /// All records on Jobs of this instance: of each job the last one.
@@ -111,9 +130,9 @@ mod tests {
     #[test]
     fn a_record_comes_back_and_one_too_long_is_none() {
         let record = br#"{"version":1,"job":{"id":"x"}}"#;
-        assert_eq!(unpacked(&packed(record).unwrap()).unwrap(), record);
+        assert_eq!(unpacked(&packed(record, LONGEST).unwrap()).unwrap(), record);
         let noise: Vec<u8> = (0_u32..6_000).flat_map(|at| Sha256::digest(at.to_le_bytes())).collect();
-        assert!(packed(&noise).is_none());
+        assert!(packed(&noise, LONGEST).is_none());
         for garbage in ["", "%", "AAAA"] {
             assert!(unpacked(garbage).is_none_or(|read| read.is_empty()), "{garbage:?}");
         }

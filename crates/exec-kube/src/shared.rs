@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    time::Duration,
 };
 
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
@@ -15,11 +16,12 @@ use rutter_core::{
 use tokio::{sync::Semaphore, time::error::Elapsed};
 
 use crate::{
+    adopted,
     cache::{Cache, Known, belongs},
     config::KubernetesConfig,
     fault,
     identity::Keys,
-    names::{job_name, launch_of},
+    names::{is_adopted, launch_of},
     observe::{Notes, Seen, observe},
     program::Programs,
     reach::Reach,
@@ -42,6 +44,10 @@ pub(crate) struct Shared {
     pub(crate) programs: Programs,
     /// Launches of which the last try to create them failed, so that nobody knows whether there is a Job.
     unsure: Mutex<HashSet<LaunchName>>,
+    /// Whether it was said that pods may not be deleted.
+    pub(crate) told_of_pods: AtomicBool,
+    /// Adopted launches that are over and of which no pod is left, by a consistent read.
+    podless: Mutex<HashSet<LaunchName>>,
 }
 
 impl Shared {
@@ -60,6 +66,8 @@ impl Shared {
             keys: Arc::default(),
             programs: Programs::new(&config, &client),
             unsure: Mutex::default(),
+            told_of_pods: AtomicBool::new(false),
+            podless: Mutex::default(),
             config,
             instance,
             clock,
@@ -72,7 +80,10 @@ impl Shared {
     /// What there is of a launch: by the watch, or else by a consistent read.
     pub(crate) async fn observe(&self, launch: LaunchName) -> Result<Option<Observation>, ExecutorError> {
         if let Some(known) = self.cache.known(launch) {
-            return Ok(launch_of(&known.job, self.instance).map(|_| self.seen(&known)));
+            if launch_of(&known.job, self.instance).is_none() {
+                return Ok(None);
+            }
+            return adopted::observe(self, launch, &known).await.map(Some);
         }
         let Some(job) = self.job(launch).await? else { return Ok(None) };
         let pods = self.pods_of(launch).await?.into_iter().filter(|pod| belongs(pod, &job)).map(Arc::new);
@@ -90,20 +101,26 @@ impl Shared {
             pods: &known.pods,
             notes: &known.notes,
             now: self.clock.now(),
-            pending_budget: self.config.pending_budget,
+            // Who made an adopted Job did not limit its waiting.
+            pending_budget: if is_adopted(&known.job) { Duration::MAX } else { self.config.pending_budget },
         }
     }
 
     /// The Job of a launch as the cluster has it now, if it is this instance's.
     pub(crate) async fn job(&self, launch: LaunchName) -> Result<Option<Job>, ExecutorError> {
         let found =
-            self.jobs.get_opt(&job_name(launch)).await.map_err(fault::unavailable("look up a job"))?;
+            self.jobs.get_opt(&self.name_of(launch)).await.map_err(fault::unavailable("look up a job"))?;
         Ok(found.filter(|job| launch_of(job, self.instance) == Some(launch)))
+    }
+
+    /// The name of a launch's Job.
+    pub(crate) fn name_of(&self, launch: LaunchName) -> String {
+        self.cache.name_of(launch)
     }
 
     /// All pods that have the label of a launch's Job.
     pub(crate) async fn pods_of(&self, launch: LaunchName) -> Result<Vec<Pod>, ExecutorError> {
-        let selected = ListParams::default().labels(&format!("{JOB_NAME}={}", job_name(launch)));
+        let selected = ListParams::default().labels(&format!("{JOB_NAME}={}", self.name_of(launch)));
         let found =
             self.pods.list(&selected).await.map_err(fault::unavailable("look up the pods of a job"))?;
         Ok(found.items)
@@ -117,6 +134,10 @@ impl Shared {
 
     pub(crate) fn unsure(&self) -> MutexGuard<'_, HashSet<LaunchName>> {
         self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn podless(&self) -> MutexGuard<'_, HashSet<LaunchName>> {
+        self.podless.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -72,6 +72,17 @@ impl Printed {
         self.lines.push(stream, bytes, &mut self.kept)
     }
 
+    /// Takes a result that was found among what was printed before, by somebody who kept nothing else of it.
+    ///
+    /// # Errors
+    /// It can't be kept.
+    pub fn push_found(&mut self, media_type: Option<&str>, text: &[u8]) -> io::Result<()> {
+        if let Some(media_type) = media_type {
+            self.push(Stream::Out, &[markers::MEDIA_TYPE, b":", media_type.as_bytes(), b"\n"].concat())?;
+        }
+        self.push(Stream::Out, &[markers::START, b"\n", text].concat())
+    }
+
     /// The values of the outputs wanted, when the program has ended well. `last_word` = a text that the executor has of its
     /// end, which counts where there is no marker.
     ///

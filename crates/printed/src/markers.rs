@@ -5,8 +5,8 @@
 
 use memchr::memmem;
 
-const MEDIA_TYPE: &[u8] = b"PYGEOAPI_K8S_MANAGER_RESULT_MIMETYPE";
-const START: &[u8] = b"PYGEOAPI_K8S_MANAGER_RESULT_START";
+pub(crate) const MEDIA_TYPE: &[u8] = b"PYGEOAPI_K8S_MANAGER_RESULT_MIMETYPE";
+pub(crate) const START: &[u8] = b"PYGEOAPI_K8S_MANAGER_RESULT_START";
 
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]

@@ -53,6 +53,7 @@ fn shown(plan: &Plan) -> String {
             format!("{image} $ (the image's own command)")
         }
         PlannedUnit::Docker { image, .. } => format!("{image} $ {}", arguments.join(" ")),
+        PlannedUnit::Adopted => "(made by another system)".to_owned(),
     }
 }
 

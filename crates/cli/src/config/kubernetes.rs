@@ -35,6 +35,10 @@ pub(crate) struct Kubernetes {
     /// Whether what is known of jobs is kept on their Jobs as well, small results too: for a server whose data folder does not
     /// last. What callers send then stands in the cluster.
     pub records_on_jobs: bool,
+    /// Whether Jobs that 52North's or EOX's server left in the namespace are taken over at each start, as by `rutter adopt`.
+    pub adopt: bool,
+    /// Beginning of the names of those Jobs.
+    pub adopt_prefix: String,
     /// Certificate for `serverUrl`; needed when that begins with https.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
@@ -159,6 +163,8 @@ impl Default for Kubernetes {
             server_address_is_fixed: false,
             without_agents: false,
             records_on_jobs: false,
+            adopt: false,
+            adopt_prefix: "pygeoapi-job-".into(),
             tls: None,
             service_account: None,
             allowed_service_accounts: Vec::new(),

@@ -171,6 +171,9 @@ fn kubernetes(configuration: &Configuration) -> Value {
     if let Some(namespace) = variable(&format!("{THEIRS}NAMESPACE")) {
         section["namespace"] = json!(namespace);
     }
+    if let Some(prefix) = super::job_name_prefix() {
+        section["adoptPrefix"] = json!(prefix);
+    }
     section
 }
 

@@ -25,6 +25,7 @@ use crate::{
     agents::{AgentError, Agents},
     engine::Parts,
     executor::{AloneEnd, AttemptName, ExecutorError, LaunchEnd},
+    failure,
     id::JobId,
     logs::LogError,
     results::{ByteStream, ObjectError, hex},
@@ -105,13 +106,41 @@ impl Follower {
         };
         let (end, print) = self.to_the_end(&order).await?;
         let log_bytes = print.as_ref().map_or(0, Print::log_bytes);
-        let (outcome, outputs) = match outcome(&end.end) {
-            Outcome::Exited { code: 0 } => self.outputs(&order, end.message.as_deref(), print).await?,
-            other => (other, Vec::new()),
+        let (outcome, outputs, seen) = match outcome(&end.end) {
+            Some(Outcome::Exited { code: 0 }) => {
+                let (outcome, outputs) = self.results(&order, end.message.as_deref(), print).await?;
+                (outcome, outputs, None)
+            }
+            Some(other) => (other, Vec::new(), None),
+            None => {
+                let reason = "the program was ended from outside".to_owned();
+                (Outcome::AgentFault { reason }, Vec::new(), Some(failure::exception_of_end(&end.end)))
+            }
         };
         let report = Report { outcome, usage: Usage::default(), outputs, reason: None, log_bytes };
-        self.agents.report(&self.attempt, report).await?;
+        self.agents.report_as(&self.attempt, report, seen).await?;
         Ok(())
+    }
+
+    /// Outputs of a program that ended well. One that another system started has ended well whatever is left of its results.
+    async fn results(
+        &self,
+        order: &WorkOrder,
+        message: Option<&str>,
+        print: Option<Print>,
+    ) -> Result<(Outcome, Vec<OutputFile>), Stop> {
+        let Some(adopted) = self.parts.executor.adopted(self.attempt.launch) else {
+            return self.outputs(order, message, print).await;
+        };
+        let print = match &adopted.result {
+            Some(kept) => Some(self.print(order, 0).await?.with(kept)?),
+            None => print,
+        };
+        let (outcome, outputs) = self.outputs(order, message, print).await?;
+        if !matches!(outcome, Outcome::Exited { code: 0 }) {
+            tracing::warn!(job.id = %self.attempt.launch.job, ?outcome, "the results of an adopted job can't be had");
+        }
+        Ok((Outcome::Exited { code: 0 }, outputs))
     }
 
     /// The end, and all that was printed until then; `None` = it can't be read any more.
@@ -127,6 +156,7 @@ impl Follower {
             turn += 1;
             match (known, self.read(order, turn).await) {
                 (Some(end), Ok(print)) => return Ok((end, Some(longer(kept, print)))),
+                (Some(end), Err(Stop::Executor(ExecutorError::Impossible { .. }))) => return Ok((end, kept)),
                 (Some(end), Err(Stop::Executor(_))) if tries == TRIES => return Ok((end, kept)),
                 (Some(_), Err(Stop::Executor(_))) => tries += 1,
                 // It may only not have begun yet.
@@ -266,16 +296,14 @@ fn bytes_of(file: File) -> ByteStream {
     stream::try_unfold(file, next).boxed()
 }
 
-/// The end of an attempt as its agent would have told it.
-fn outcome(end: &LaunchEnd) -> Outcome {
-    match end {
+/// The end of an attempt as its agent would have told it; `None` = it could not have.
+fn outcome(end: &LaunchEnd) -> Option<Outcome> {
+    Some(match end {
         LaunchEnd::Exited { code } if *code > 128 && *code < 160 => Outcome::Signalled { signal: code - 128 },
         LaunchEnd::Exited { code } => Outcome::Exited { code: *code },
         LaunchEnd::OutOfMemory => Outcome::OutOfMemory { peak_bytes: 0 },
         LaunchEnd::TimeLimit => Outcome::TimeLimit,
         LaunchEnd::ScratchLimit => Outcome::ScratchLimit,
-        other => Outcome::AgentFault {
-            reason: format!("the program ended in a way that nobody follows: {other:?}"),
-        },
-    }
+        _ => return None,
+    })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rutter_printed::{Printed, Stream, Value};
 use rutter_types::agent::{Outcome, WorkOrder};
 
-use crate::executor::PrintedLine;
+use crate::executor::{KeptResult, PrintedLine};
 
 /// Longest line of a log; what is longer goes on in the next.
 const LINE: usize = 8 * 1024;
@@ -43,6 +43,12 @@ impl Print {
         }
         self.log += entry.len() as u64;
         Ok(entry.into())
+    }
+
+    /// As if the program had printed what another system kept of it.
+    pub(super) fn with(mut self, kept: &KeptResult) -> io::Result<Self> {
+        self.printed.push_found(kept.media_type.as_deref(), kept.text.as_bytes())?;
+        Ok(self)
     }
 
     /// Whether more was read than into another one.

@@ -120,6 +120,8 @@ pub enum PlannedUnit {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kubernetes: Option<serde_json::Value>,
     },
+    /// What another system launched: it can't be launched again.
+    Adopted,
 }
 
 fn is_zero(number: &u32) -> bool {

@@ -20,6 +20,7 @@ mod kubernetes;
 mod languages;
 mod located;
 mod model;
+mod namesake;
 mod output;
 pub mod package;
 pub mod registry;
@@ -40,6 +41,7 @@ pub use model::{
     CommandItem, CommandUnit, Config, Contract, DockerUnit, EnvEntry, EnvValue, Example, ExecutionUnit,
     Input, Output, OutputBinding, Process, Template, TemplatePart, UnitKind, UnitKinds, Validation,
 };
+pub use namesake::told_as;
 pub use output::{is_checked, media_type_of, output_faults};
 pub use registry::{Broken, Processes, Refused, Refuses, Registry, Runs};
 pub use suggest::nearest;

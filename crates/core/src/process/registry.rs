@@ -16,6 +16,7 @@ use super::{
     entry::{Entry, Look},
     located::Place,
     scan::{self, Found},
+    told_as,
 };
 use crate::id::ProcessId;
 
@@ -140,6 +141,11 @@ impl Processes {
     /// The process of an id.
     pub fn get(&self, id: &str) -> Option<&Arc<Process>> {
         self.by_id.get(id)
+    }
+
+    /// The process whose program is told this id; of several the one of that image.
+    pub fn told_as(&self, told: &str, image: Option<&str>) -> Option<&Process> {
+        told_as(self.by_id.values().map(|process| &**process), told, image)
     }
 
     /// Every process in order of ids.

@@ -55,7 +55,9 @@ impl Parts {
     /// Bring one job together with its launch.
     pub(super) async fn pass(&self, id: JobId) -> Result<Passed, PassError> {
         let Some(job) = self.store.get(id).await? else {
-            self.end_orphans(id).await?;
+            if !self.adopt(id).await? {
+                self.end_orphans(id).await?;
+            }
             return Ok(Passed::Over);
         };
         if job.status().is_terminal() {
@@ -100,7 +102,7 @@ impl Parts {
 
     /// The launch ended and the job did not: it failed. A report that came before has said why.
     async fn conclude(&self, job: &Job, end: &LaunchEnd) -> Result<(), PassError> {
-        let now = self.clock.now();
+        let now = job.launch_name().map_or_else(|| self.clock.now(), |name| self.ending(name));
         let told = job.attempts.last().and_then(|attempt| attempt.exception.as_deref().cloned());
         let tail = self.logs.tail(job, crate::agents::TAIL_LINES).await?;
         let problem = failure::exception_of_launch(told, end, tail);

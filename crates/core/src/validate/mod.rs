@@ -19,7 +19,7 @@ use rutter_types::{ExecuteRequest, Fault, JsonMap};
 use serde_json::Value;
 
 pub(crate) use command_line::templates;
-pub use secret::mask;
+pub use secret::{mask, mask_inputs};
 pub use staged::staged;
 
 use crate::{

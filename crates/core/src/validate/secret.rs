@@ -37,6 +37,11 @@ pub fn mask(process: &Process, request: &Value) -> Value {
     kept
 }
 
+/// The same for inputs that were never compared with a description.
+pub fn mask_inputs(inputs: &mut Value) {
+    mask_by_name(inputs, DEPTH_LIMIT);
+}
+
 /// Where descriptions say nothing of secrets, names do.
 fn mask_by_name(value: &mut Value, depth: usize) {
     const SECRETS: [&str; 4] = ["secret", "key", "password", "token"];

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on is to fail")]
 
+mod adopt;
 mod alone;
 mod bed;
 mod contract;

@@ -126,7 +126,7 @@ resources:
 }
 
 /// A server as their Deployment starts it, but for the image; `further` = lines in the section `kubernetes`.
-fn server(folder: &Path, further: &str) -> ServerBuilder {
+pub(crate) fn server(folder: &Path, further: &str) -> ServerBuilder {
     let path = folder.join("local.config.yml");
     std::fs::write(&path, file()).unwrap();
     let cluster = bed::cluster();
@@ -180,11 +180,11 @@ fn finished(client: &Client, process: &str, inputs: &Value) -> (String, Value) {
     (id, status)
 }
 
-fn result(client: &Client, id: &str) -> String {
+pub(crate) fn result(client: &Client, id: &str) -> String {
     client.get(&format!("/jobs/{id}/results?f=json")).expect(200).text()
 }
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::new("http://127.0.0.1:18080/pygeoapi")
 }
 

@@ -84,7 +84,7 @@ fn a_new_list_tells_exactly_what_changed_while_nobody_watched() {
     assert!(bench.cache.known(gone).is_some(), "nothing is lost before the list is whole");
     assert!(bench.cache.job_event(Event::InitDone));
     assert_eq!(bench.told(), [changed, gone, new].into());
-    assert_eq!(bench.cache.unreleased(), {
+    assert_eq!(bench.cache.unreleased(false), {
         let mut all = vec![same, changed, new];
         all.sort_unstable();
         all
@@ -99,7 +99,7 @@ fn what_belongs_to_others_is_not_shown() {
     foreign.metadata.labels.as_mut().unwrap().insert(INSTANCE.to_owned(), InstanceId::generate().to_string());
     bench.cache.job_event(Event::Apply(foreign));
     assert_eq!(bench.told(), BTreeSet::new());
-    assert!(bench.cache.unreleased().is_empty() && bench.cache.all().is_empty());
+    assert!(bench.cache.unreleased(false).is_empty() && bench.cache.all().is_empty());
     let one = launch();
     bench.cache.job_event(Event::Apply(job(one, "j2", "1")));
     bench.cache.pod_event(Event::Apply(pod(one, "p", "an earlier job of that name")));
@@ -107,7 +107,7 @@ fn what_belongs_to_others_is_not_shown() {
     let mut released = job(one, "j2", "2");
     released.metadata.finalizers = None;
     bench.cache.job_event(Event::Apply(released));
-    assert!(bench.cache.unreleased().is_empty() && bench.cache.known(one).is_some());
+    assert!(bench.cache.unreleased(false).is_empty() && bench.cache.known(one).is_some());
 }
 
 fn event(kind: &str, name: &str, reason: &str) -> Event<super::ClusterEvent> {

@@ -17,7 +17,7 @@ use rutter_core::executor::{LaunchEnd, Observation};
 
 use crate::names;
 
-pub(crate) use alone::attempt_alone;
+pub(crate) use alone::{attempt_alone, end_of_adopted, program_has_ended};
 
 /// So often a launch is moved away from its machine; then it is given up, for it may be the cause itself.
 pub(crate) const DISRUPTION_LIMIT: u32 = 5;
@@ -98,6 +98,29 @@ pub(crate) fn has_ended(pod: &Pod) -> bool {
 /// Whether a Job is over, whatever its end was.
 pub(crate) fn is_finished(job: &Job) -> bool {
     condition(job, "Complete").or_else(|| condition(job, "Failed")).is_some()
+}
+
+/// The pod of a launch that ended last, or will.
+pub(crate) fn last_pod(pods: &[Arc<Pod>]) -> Option<&Arc<Pod>> {
+    pod::last_of(pods)
+}
+
+/// How a Job that is over, or is being deleted, ended by what it says itself.
+pub(crate) fn end_of_job(job: &Job) -> LaunchEnd {
+    if condition(job, "Complete").is_some() {
+        return LaunchEnd::Exited { code: 0 };
+    }
+    let Some(failed) = condition(job, "Failed") else { return LaunchEnd::Removed };
+    let why = [failed.reason.as_deref(), failed.message.as_deref()];
+    let why: Vec<&str> = why.into_iter().flatten().collect();
+    LaunchEnd::Failed { reason: format!("its pod is gone; the cluster says: {}", why.join(": ")) }
+}
+
+/// When a Job ended.
+pub(crate) fn ended_at(job: &Job) -> Option<Timestamp> {
+    let completed = job.status.as_ref().and_then(|status| status.completion_time.as_ref());
+    let failed = || condition(job, "Failed").and_then(|failed| failed.last_transition_time.as_ref());
+    completed.or_else(failed).map(|time| time.0)
 }
 
 /// Whether a launch waits for a start, so that time alone can change what is seen of it.

@@ -8,15 +8,20 @@ use k8s_openapi::api::core::v1::{
 
 /// The pod that runs or will: the newest that has not ended.
 pub(super) fn live(pods: &[Arc<Pod>]) -> Option<&Pod> {
-    newest(pods.iter().map(Arc::as_ref).filter(|pod| !has_ended(pod)))
+    newest(pods.iter().filter(|pod| !has_ended(pod))).map(Arc::as_ref)
 }
 
 /// The pod that ended last.
 pub(super) fn last(pods: &[Arc<Pod>]) -> Option<&Pod> {
-    newest(pods.iter().map(Arc::as_ref))
+    last_of(pods).map(Arc::as_ref)
 }
 
-fn newest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<&'a Pod> {
+/// The same, to be shared.
+pub(super) fn last_of(pods: &[Arc<Pod>]) -> Option<&Arc<Pod>> {
+    newest(pods.iter())
+}
+
+fn newest<'a>(pods: impl Iterator<Item = &'a Arc<Pod>>) -> Option<&'a Arc<Pod>> {
     pods.max_by_key(|pod| (pod.metadata.creation_timestamp.clone(), pod.metadata.name.clone()))
 }
 
