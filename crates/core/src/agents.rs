@@ -27,6 +27,7 @@ pub(crate) use sent::Sent;
 use tokio::time::timeout;
 
 use crate::{
+    archive,
     engine::Parts,
     executor::AttemptName,
     failure,
@@ -233,10 +234,13 @@ impl Agents {
     ) -> Result<Verdict, AgentError> {
         let now = self.0.ending(attempt.launch);
         let id = attempt.launch.job;
-        let changed = self
-            .0
-            .change(id, |job| job.succeeded(&attempt.uid, report.usage.clone(), results.clone(), now))
-            .await?;
+        let published = |job: Job| job.succeeded(&attempt.uid, report.usage.clone(), results.clone(), now);
+        if self.0.executor.keeps_records() {
+            let job = self.0.store.get(id).await?.ok_or(AgentError::Over)?;
+            let next = published(Arc::unwrap_or_clone(job)).map_err(|_| AgentError::Over)?;
+            self.0.executor.keep_ahead(attempt.launch, &|with| archive::final_record(&next, with)).await?;
+        }
+        let changed = self.0.change(id, published).await?;
         self.0.signal(Signal::Look(id));
         match changed {
             Changed::Done(job) => {

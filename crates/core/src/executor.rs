@@ -46,6 +46,16 @@ pub trait Executor: Send + Sync {
         Ok(())
     }
 
+    /// Keep the record of a job that is about to be published, where nothing that the server has is durable: nobody is told of
+    /// results that a crash could take back. The record that [`Executor::keep_record`] keeps takes its place.
+    async fn keep_ahead(
+        &self,
+        _: LaunchName,
+        _: &(dyn Fn(Results) -> Vec<u8> + Send + Sync),
+    ) -> Result<(), ExecutorError> {
+        Ok(())
+    }
+
     /// Whether launches may be there of which only their records tell: another server's, or an earlier one's.
     fn keeps_records(&self) -> bool {
         false

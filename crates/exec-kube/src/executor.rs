@@ -156,7 +156,19 @@ impl Executor for KubernetesExecutor {
         if !self.shared.config.records || self.shared.cache.has_record(name) {
             return Ok(());
         }
-        self.answered("keep the record of a job", records::keep(&self.shared, name, record)).await
+        self.answered("keep the record of a job", records::keep(&self.shared, name, record, true)).await
+    }
+
+    async fn keep_ahead(
+        &self,
+        name: LaunchName,
+        record: &(dyn Fn(Results) -> Vec<u8> + Send + Sync),
+    ) -> Result<(), ExecutorError> {
+        if !self.shared.config.records {
+            return Ok(());
+        }
+        let kept = records::keep(&self.shared, name, record, false);
+        self.answered("keep the results of a job in the cluster", kept).await
     }
 
     fn keeps_records(&self) -> bool {

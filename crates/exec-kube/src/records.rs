@@ -2,9 +2,12 @@
 //! them no volume. What was launched, and how it ended, is then read from the cluster.
 //!
 //! A record is the same document that is kept as an object elsewhere (`order.json`, `final.json`), compressed: an object of the
-//! cluster may have annotations of 256 KiB in all.
+//! cluster may have annotations of 256 KiB in all. That a job is successful is told only when its record is there.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
@@ -14,7 +17,7 @@ use rutter_core::{
     executor::{ExecutorError, Results},
     id::LaunchName,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     adopted, fault,
@@ -34,6 +37,11 @@ pub(crate) const LONGEST: usize = 120 * 1024;
 const ALL: usize = 252 * 1024;
 /// Longest record that is read.
 const LONGEST_RECORD: u64 = 16 * 1024 * 1024;
+/// How often a Job is tried that others change meanwhile: the cluster does, when it ends.
+const TRIES: u32 = 8;
+/// Pause after the first of these tries; the next are twice as long each.
+const PAUSE: Duration = Duration::from_millis(20);
+const KEEPING: &str = "keep the record of a job in the cluster";
 /// Jobs of one answer.
 const PAGE: u32 = 100;
 
@@ -53,33 +61,56 @@ fn unpacked(text: &str) -> Option<Vec<u8>> {
     Some(record)
 }
 
-/// Note on a launch's Job how it ended.
+/// Note on a launch's Job how it ended, or, before anybody is told, how it is about to: then somebody else's word may still
+/// come first, and takes the place of this one.
 pub(crate) async fn keep(
     shared: &Shared,
     name: LaunchName,
     record: &(dyn Fn(Results) -> Vec<u8> + Send + Sync),
+    is_over: bool,
 ) -> Result<(), ExecutorError> {
-    let Some(job) = shared.job(name).await? else { return Ok(()) };
-    if annotations(&job).any(|(name, _)| name == ENDED) {
-        return Ok(());
+    for attempt in 0..TRIES {
+        let Some(job) = shared.job(name).await? else { return Ok(()) };
+        if annotations(&job).any(|(name, _)| name == ENDED) {
+            return Ok(());
+        }
+        let Some(patch) = note(&job, name, record, is_over) else { return Ok(()) };
+        let patched =
+            shared.jobs.patch(&shared.name_of(name), &PatchParams::default(), &Patch::Merge(patch)).await;
+        match patched {
+            Err(error) if fault::is_gone(&error) => return Ok(()),
+            Err(error) if fault::is_conflict(&error) => tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await,
+            patched => return patched.map(|_| ()).map_err(fault::unavailable(KEEPING)),
+        }
     }
-    let room = room(&job);
+    let busy = std::io::Error::new(std::io::ErrorKind::ResourceBusy, "the Job changes all the time");
+    Err(fault::other(KEEPING)(busy))
+}
+
+/// Of the Job as it was read: what somebody wrote meanwhile is not overwritten. `None` = nothing need be noted.
+fn note(
+    job: &Job,
+    name: LaunchName,
+    record: &(dyn Fn(Results) -> Vec<u8> + Send + Sync),
+    is_over: bool,
+) -> Option<Value> {
+    let room = room(job);
+    let version = &job.metadata.resource_version;
     let text = packed(&record(Results::Small), room);
-    if text.is_none() && is_adopted(&job) && adopted::told(&job).result.is_some() {
+    if !is_over {
+        return text
+            .map(|text| json!({"metadata": {"resourceVersion": version, "annotations": {FINAL: text}}}));
+    }
+    if text.is_none() && is_adopted(job) && adopted::told(job).result.is_some() {
         // What its maker noted on it says as much: the next start reads that.
-        return Ok(());
+        return None;
     }
     let text = text.or_else(|| {
         tracing::warn!(job.id = %name.job, "its results are too large to be kept in the cluster: they are lost with this server");
         packed(&record(Results::Left), room)
     });
-    let patch = json!({"metadata": {"annotations": {FINAL: text, ENDED: "true", ORDER: null}}});
-    let patched =
-        shared.jobs.patch(&shared.name_of(name), &PatchParams::default(), &Patch::Merge(patch)).await;
-    match patched {
-        Err(error) if fault::is_gone(&error) => Ok(()),
-        patched => patched.map(|_| ()).map_err(fault::unavailable("keep the record of a job in the cluster")),
-    }
+    let annotations = json!({FINAL: text, ENDED: "true", ORDER: null});
+    Some(json!({"metadata": {"resourceVersion": version, "annotations": annotations}}))
 }
 
 fn annotations(job: &Job) -> impl Iterator<Item = (&String, &String)> {

@@ -1,6 +1,6 @@
 //! One look at one job: what is stored, and what the executor has of it, brought together.
 
-use std::time::Duration;
+use std::{sync::Once, time::Duration};
 
 use super::Signal;
 use crate::{
@@ -156,6 +156,9 @@ impl Parts {
     async fn end_orphans(&self, id: JobId) -> Result<(), PassError> {
         if self.executor.keeps_records() {
             // Whoever launched it knows it; the next start takes it up from its record.
+            if self.leaving.since(id).is_none() && self.store.gone(id).await?.is_none() {
+                tell_of_another_server(id);
+            }
             return Ok(());
         }
         for name in self.executor.list().await?.into_iter().filter(|name| name.job == id) {
@@ -166,4 +169,16 @@ impl Parts {
         }
         Ok(())
     }
+}
+
+/// Once: where nothing but the launches themselves is durable, no lock keeps a second server away.
+fn tell_of_another_server(id: JobId) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::error!(
+            job.id = %id,
+            "a job of this installation runs that this server did not launch: another server works for the same namespace and prefix. \
+             Run one of them, or set another PYGEOAPI_K8S_MANAGER_JOB_NAME_PREFIX for each"
+        );
+    });
 }

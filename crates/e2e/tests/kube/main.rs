@@ -17,6 +17,7 @@ mod notebook;
 mod objects;
 mod package_files;
 mod python;
+mod records;
 mod retries;
 mod scratch;
 mod theirs;

@@ -8,6 +8,7 @@ mod recognise;
 
 use std::{collections::HashMap, path::Path};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{
@@ -36,6 +37,8 @@ pub use recognise::System;
 
 /// Objects of one answer.
 const PAGE: u32 = 500;
+/// Jobs that are given away at the same time.
+const AT_ONCE: usize = 16;
 /// How often a Job is tried that somebody changes meanwhile.
 const TRIES: u32 = 6;
 /// Pieces of the names of images of servers that make such Jobs.
@@ -138,13 +141,12 @@ pub async fn adopt(
     let client = reach(config).await?;
     let found = look(&client, &config.namespace, prefix).await?;
     let api: Api<Job> = Api::namespaced(client.clone(), &config.namespace);
-    let mut done = Adopting::default();
-    for theirs in found.jobs.iter().filter(|theirs| theirs.is_free(ended_after)) {
-        let given = give(&api, theirs, prefix, instance).await;
-        done.jobs += usize::from(given.map_err(refused("give a Job to this installation"))?);
-    }
-    done.orphans = orphans::let_go(&client, &config.namespace, &found.orphans, logs).await?;
-    Ok(done)
+    let free: Vec<&TheirJob> = found.jobs.iter().filter(|theirs| theirs.is_free(ended_after)).collect();
+    let giving =
+        stream::iter(free).map(|theirs| give(&api, theirs, prefix, instance)).buffer_unordered(AT_ONCE);
+    let given: Vec<bool> = giving.try_collect().await.map_err(refused("give a Job to this installation"))?;
+    let orphans = orphans::let_go(&client, &config.namespace, &found.orphans, logs).await?;
+    Ok(Adopting { jobs: given.into_iter().filter(|given| *given).count(), orphans })
 }
 
 async fn reach(config: &KubernetesConfig) -> Result<Client, OpenError> {

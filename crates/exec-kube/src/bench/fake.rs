@@ -287,14 +287,21 @@ async fn patch(
     };
     let asked = &patch["metadata"];
     let holds = |member: &str| asked[member] == object["metadata"][member];
-    if asked.get("finalizers").is_some() && !holds("resourceVersion")
+    // Who takes a finalizer off must say of which object.
+    if ["finalizers", "resourceVersion"].iter().any(|it| asked.get(it).is_some()) && !holds("resourceVersion")
         || asked.get("uid").is_some() && !holds("uid")
     {
         return failure(StatusCode::CONFLICT, "Conflict");
     }
-    for member in ["finalizers", "annotations"] {
-        if let Some(value) = asked.get(member) {
-            object["metadata"][member] = value.clone();
+    if let Some(value) = asked.get("finalizers") {
+        object["metadata"]["finalizers"] = value.clone();
+    }
+    for (name, value) in asked["annotations"].as_object().into_iter().flatten() {
+        let annotations = object["metadata"]["annotations"].as_object_mut();
+        match (annotations, value) {
+            (Some(annotations), Value::Null) => drop(annotations.remove(name)),
+            (None, Value::Null) => {}
+            _ => object["metadata"]["annotations"][name] = value.clone(),
         }
     }
     Json(cluster.put(&kind, object)).into_response()

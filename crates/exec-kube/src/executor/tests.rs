@@ -21,7 +21,7 @@ use crate::{
     },
     config::{Access, KubernetesConfig},
     manifest::tests::{config, instance, plan},
-    names::{FINALIZER, INSTANCE, job_name},
+    names::{ADOPTED, FINALIZER, INSTANCE, job_name},
 };
 
 struct Bench {
@@ -35,11 +35,16 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::keeping(false).await
+    }
+
+    /// `records` = those of jobs stand on their Jobs.
+    async fn keeping(records: bool) -> Self {
         let signer = Signer::new("k1");
         let fake = Fake::start(&signer).await;
         let folder = tempfile::tempdir().unwrap();
         let clock = clock();
-        let executor = open(&fake, &folder, &clock).await;
+        let executor = open_keeping(&fake, &folder, &clock, records).await;
         let changes = executor.changes().unwrap();
         Self { fake, signer, executor, changes, clock, _folder: folder }
     }
@@ -81,6 +86,15 @@ fn clock() -> Arc<ManualClock> {
 }
 
 async fn open(fake: &Fake, folder: &TempDir, clock: &Arc<ManualClock>) -> KubernetesExecutor {
+    open_keeping(fake, folder, clock, false).await
+}
+
+async fn open_keeping(
+    fake: &Fake,
+    folder: &TempDir,
+    clock: &Arc<ManualClock>,
+    records: bool,
+) -> KubernetesExecutor {
     let path = folder.path().join("kubeconfig");
     let file = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
@@ -93,6 +107,7 @@ async fn open(fake: &Fake, folder: &TempDir, clock: &Arc<ManualClock>) -> Kubern
         access: Access::Kubeconfig { path: Some(path), context: None },
         // The tests' clock stands at 2000 s.
         pending_budget: Duration::from_secs(3600),
+        records,
         ..config()
     };
     KubernetesExecutor::open(config, instance(), clock.clone()).await.unwrap()
@@ -402,4 +417,66 @@ async fn disruptions_are_counted_after_their_pods_and_by_the_next_server() {
     tokio::time::timeout(Duration::from_secs(60), wait).await.expect("they are noted on the Job");
     let next = open(&bench.fake, &bench._folder, &bench.clock).await;
     assert_eq!(next.observe(name).await.unwrap(), disrupted);
+}
+
+#[tokio::test]
+async fn what_was_answered_is_not_overwritten_by_what_was_about_to_be() {
+    let bench = Bench::keeping(true).await;
+    let name = bench.launched().await;
+    let executor = &bench.executor;
+    let record = |text: &'static str| move |_| text.as_bytes().to_vec();
+    let kept =
+        async || executor.records().await.unwrap().into_iter().map(|it| String::from_utf8(it).unwrap());
+    executor.keep_ahead(name, &record("successful")).await.unwrap();
+    assert_eq!(
+        kept().await.collect::<Vec<_>>(),
+        ["successful"],
+        "a crash here gives what nobody was told yet"
+    );
+    executor.keep_record(name, &record("dismissed")).await.unwrap();
+    assert_eq!(kept().await.collect::<Vec<_>>(), ["dismissed"], "somebody was faster");
+    executor.keep_ahead(name, &record("successful")).await.unwrap();
+    executor.keep_record(name, &record("successful")).await.unwrap();
+    assert_eq!(kept().await.collect::<Vec<_>>(), ["dismissed"]);
+}
+
+/// As 52North makes it, ended and without its pod, and given to this instance.
+fn adopted(change: &str) -> Value {
+    let id = "99755242-31af-11f0-80bd-0255ac10006c";
+    json!({"metadata": {"name": format!("pygeoapi-job-{id}"), "finalizers": [FINALIZER],
+        "labels": {INSTANCE: instance().to_string(), ADOPTED: "52north"},
+        "annotations": {"pygeoapi.io/process_id": "route", "pygeoapi.io/result-value": "1"}},
+        "status": {"conditions": [{"type": change, "status": "True", "reason": "BackoffLimitExceeded",
+            "lastTransitionTime": "1970-01-01T00:10:00Z"}]}})
+}
+
+#[tokio::test]
+async fn an_adopted_job_speaks_for_itself_only_when_its_pod_is_surely_gone() {
+    for (kind, wanted) in [("Complete", "Exited { code: 0 }"), ("Failed", "BackoffLimitExceeded")] {
+        let bench = Bench::new().await;
+        let made = bench.fake.cluster().put("jobs", adopted(kind));
+        let name = LaunchName { job: "99755242-31af-11f0-80bd-0255ac10006c".parse().unwrap(), launch: 1 };
+        let shown = async {
+            while bench.executor.adopted(name).is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), shown).await.expect("the watch shows it");
+        assert_eq!(bench.executor.list().await.unwrap(), [name]);
+        let found = bench.executor.adopted(name).unwrap();
+        assert_eq!((found.process.as_str(), found.ended.unwrap().as_second()), ("route", 600));
+        assert!(bench.executor.alone(name).is_empty(), "nobody has looked for its pod");
+        assert_eq!(bench.executor.observe(name).await.unwrap(), PENDING);
+        let [attempt] = bench.executor.alone(name).try_into().unwrap();
+        assert_eq!(made["metadata"]["uid"], json!(attempt.uid));
+        assert!(format!("{:?}", attempt.end).contains(wanted), "{attempt:?}");
+        // It can't be launched, and goes with its job.
+        let plan = Plan { unit: PlannedUnit::Adopted, ..plan(None) };
+        let refused = bench.executor.launch(name, &plan).await.unwrap_err();
+        assert!(matches!(refused, ExecutorError::Impossible { .. }), "{refused}");
+        bench.executor.release(name).await.unwrap();
+        assert!(bench.calls("DELETE jobs").is_empty(), "only let go");
+        bench.executor.forget(name).await.unwrap();
+        assert_eq!(bench.calls("DELETE jobs").len(), 1);
+    }
 }

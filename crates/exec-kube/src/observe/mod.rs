@@ -119,8 +119,8 @@ pub(crate) fn end_of_job(job: &Job) -> LaunchEnd {
 /// When a Job ended.
 pub(crate) fn ended_at(job: &Job) -> Option<Timestamp> {
     let completed = job.status.as_ref().and_then(|status| status.completion_time.as_ref());
-    let failed = || condition(job, "Failed").and_then(|failed| failed.last_transition_time.as_ref());
-    completed.or_else(failed).map(|time| time.0)
+    let end = || condition(job, "Complete").or_else(|| condition(job, "Failed"));
+    completed.or_else(|| end()?.last_transition_time.as_ref()).map(|time| time.0)
 }
 
 /// Whether a launch waits for a start, so that time alone can change what is seen of it.
