@@ -230,12 +230,8 @@ fn languages(report: &mut Report, server: &Spot<'_>) -> Vec<String> {
 
 fn limits(report: &mut Report, server: &Spot<'_>, into: &mut Server) {
     if let Some(old) = server.some("limit") {
-        // pygeoapi 0.18, which EOX uses, has only that one.
-        if into.manager == Manager::North {
-            report.ignored(&old, "has no effect any more; write `limits: {default_items: …, max_items: …}`");
-        } else if let Some(limit) = report.whole(&old).filter(|limit| *limit > 0) {
-            into.limits = Limits { default: Some(limit), max: Some(limit), refuses: false };
-        }
+        // pygeoapi 0.18, which EOX uses, has only that one, and listed all processes all the same.
+        report.ignored(&old, "has no effect on the lists of processes and jobs; write `limits: {default_items: …, max_items: …}`");
     }
     let Some(spot) = server.some("limits").filter(|spot| report.map(spot)) else { return };
     for (name, place) in [("default_items", &mut into.limits.default), ("max_items", &mut into.limits.max)] {

@@ -74,13 +74,16 @@ fn managers_are_known_by_their_names() {
 }
 
 #[test]
-fn the_old_limit_counts_where_it_counted() {
+fn the_old_limit_shortens_no_list() {
     let limits = |manager: &str| {
         let text = format!("server: {{limit: 7, manager: {{name: {manager}}}}}");
         read(&text, Path::new("f"), &nothing).unwrap().server.limits
     };
-    assert_eq!(limits("pygeoapi_kubernetes_papermill.KubernetesManager").max, Some(7));
-    assert_eq!(limits("pygeoapi_k8s_manager.KubernetesManager").max, None);
+    for manager in
+        ["pygeoapi_kubernetes_papermill.KubernetesManager", "pygeoapi_k8s_manager.KubernetesManager"]
+    {
+        assert_eq!(limits(manager), Limits::default(), "{manager}");
+    }
 }
 
 #[test]
