@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use jiff::{SignedDuration, Timestamp};
 use rutter_core::{
     clock::{Clock, SystemClock},
@@ -31,9 +31,10 @@ const LOGS: &str = "adopted";
 
 /// Arguments of `rutter adopt`.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("how").required(true).args(["dry_run", "yes"])))]
 pub(crate) struct AdoptArgs {
     /// Show what there is and what would be done; nothing is changed.
-    #[arg(long, required_unless_present = "yes", conflicts_with = "yes")]
+    #[arg(long)]
     dry_run: bool,
     /// Do it.
     #[arg(long)]
