@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use rutter_e2e::{shell, wait_until};
 use serde_json::json;
 
-use crate::bed;
+use crate::{bed, objects::among};
 
 #[test]
 fn a_large_job_has_a_volume_of_its_own_while_it_lasts() {
@@ -18,7 +18,7 @@ fn a_large_job_has_a_volume_of_its_own_while_it_lasts() {
     let large = client.submit("large", &json!({}));
     let message = || client.status(&large)["message"].as_str().unwrap_or_default().to_owned();
     wait_until("it waits for a volume", || message().contains("volume"));
-    let claims = || bed::get(&["persistentvolumeclaims"])["items"].as_array().cloned().unwrap_or_default();
+    let claims = || among(&bed::get(&["persistentvolumeclaims"]), &large);
     let asked = claims()[0].pointer("/spec/resources/requests/storage").cloned().unwrap_or_default();
     assert!(asked.as_str().is_some_and(|text| text.parse::<u64>().unwrap() >= 1_200_000_000), "{asked}");
     // What a storage class would make of the claim.
