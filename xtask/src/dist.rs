@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use rutter_testcluster::Image;
+use rutter_testcluster::{Image, header};
 
 use crate::shell;
 
@@ -95,15 +95,6 @@ const LOW_PORTS: [u8; 20] = [0, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 
 fn files_of_image(built: &Built, file: &Path) -> anyhow::Result<()> {
     let mut archive = tar::Builder::new(fs::File::create(file)?);
-    let header = |size: u64, mode: u32| {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(size);
-        header.set_mode(mode);
-        header.set_mtime(0);
-        header.set_uid(0);
-        header.set_gid(0);
-        header
-    };
     // Not at /rutter: below that path pods of jobs have their volumes, in this image too.
     for (path, from) in [("bin/rutter", &built.server), ("rutter-agent", &built.agent)] {
         if from == &built.server {

@@ -260,8 +260,8 @@ fn copy_entries(layer: &mut tar::Builder<File>, archive: &mut tar::Archive<File>
     Ok(())
 }
 
-/// Owner root and a fixed time: the same files make the same image.
-fn header(size: u64, mode: u32) -> tar::Header {
+/// Of an entry of an archive that goes into an image. Owner root and a fixed time: the same files make the same image.
+pub fn header(size: u64, mode: u32) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(size);
     header.set_mode(mode);

@@ -49,7 +49,7 @@ pub use component::Component;
 pub use cut::Cut;
 pub use error::Error;
 pub use forward::Forward;
-pub use image::Image;
+pub use image::{Image, header};
 pub use layout::ADDRESS;
 pub use node::FakeNode;
 pub use options::Options;

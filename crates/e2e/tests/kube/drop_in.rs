@@ -9,7 +9,7 @@ use std::{
 use rutter_e2e::{Client, IMAGE, wait_until};
 use serde_json::{Value, json};
 
-use crate::bed;
+use crate::{bed, theirs::role};
 
 const NAMESPACE: &str = "dev-i-cisk";
 const NAME: &str = "k8s-job-manager";
@@ -64,12 +64,6 @@ resources:
 fn manifests() -> Value {
     let metadata = json!({"name": NAME, "namespace": NAMESPACE, "labels": {"app": NAME}});
     let group = "rbac.authorization.k8s.io";
-    let rules = json!([
-        {"apiGroups": [""], "resources": ["events", "pods/log", "pods/status"], "verbs": ["get", "watch", "list"]},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "watch", "list", "patch"]},
-        {"apiGroups": ["batch"], "resources": ["jobs"],
-            "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"]},
-    ]);
     let variable = |name: &str, value: &str| json!({"name": name, "value": value});
     let secret = json!({"name": "PYGEOAPI_K8S_MANAGER_API_TOKEN",
         "valueFrom": {"secretKeyRef": {"name": NAME, "key": "token"}}});
@@ -95,7 +89,7 @@ fn manifests() -> Value {
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": config, "data": {"local.config.yml": file()}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": TOKEN}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
-        {"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": rules},
+        {"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": role()},
         {"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
             "roleRef": {"kind": "Role", "name": NAME, "apiGroup": group}},

@@ -151,19 +151,23 @@ jobs: {{graceSeconds: 2, defaultCpus: 0.05, defaultMemory: 0.05}}",
         .expect_warning("may not delete pods")
 }
 
+/// The rules of the Role of their manifests.
+pub(crate) fn role() -> Value {
+    json!([
+        {"apiGroups": [""], "resources": ["events", "pods/log", "pods/status"], "verbs": ["get", "watch", "list"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "watch", "list", "patch"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"],
+            "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"]},
+    ])
+}
+
 /// An account with the Role of their manifests.
 pub(crate) fn kubeconfig() -> PathBuf {
     let cluster = bed::cluster();
     let metadata = json!({"name": "theirs", "namespace": cluster.namespace()});
     let group = "rbac.authorization.k8s.io";
-    let rules = json!([
-        {"apiGroups": [""], "resources": ["events", "pods/log", "pods/status"], "verbs": ["get", "watch", "list"]},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "watch", "list", "patch"]},
-        {"apiGroups": ["batch"], "resources": ["jobs"],
-            "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"]},
-    ]);
     let items = json!([
-        {"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": rules},
+        {"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": role()},
         {"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
             "subjects": [{"kind": "User", "name": bed::MANAGER, "apiGroup": group}],
             "roleRef": {"kind": "Role", "name": "theirs", "apiGroup": group}},
