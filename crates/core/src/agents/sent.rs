@@ -31,13 +31,16 @@ struct Count {
 
 impl Count {
     fn reach(&mut self, value: &str, bytes: u64, limit: u64) -> Result<(), ObjectError> {
-        let reached = self.reached.entry(value.to_owned()).or_default();
-        let more = bytes.saturating_sub(*reached);
+        let known = self.reached.get_mut(value);
+        let more = bytes.saturating_sub(known.as_deref().copied().unwrap_or(0));
         if self.total.saturating_add(more) > limit {
             return Err(ObjectError::TooLarge { limit });
         }
-        *reached += more;
         self.total += more;
+        match known {
+            Some(reached) => *reached += more,
+            None => drop(self.reached.insert(value.to_owned(), more)),
+        }
         Ok(())
     }
 }
